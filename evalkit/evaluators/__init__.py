@@ -1,0 +1,1 @@
+"""One file per evaluator; the file name is the registered name."""

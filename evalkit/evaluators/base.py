@@ -1,0 +1,103 @@
+"""What an evaluator is.
+
+One evaluator is one file in this package and one expensive pass over a song that gives several metrics. Its module
+exposes ``EVALUATOR``, the class. Reading the class (``evalkit list``) must be cheap: heavy imports belong into the
+constructor. ``score`` is pure: it writes to nothing it was given, keeps no state between songs, reads no files of the
+song and prints nothing; so the order of songs and evaluators cannot matter.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from evalkit.registry import Registry
+from evalkit.types import Clip, Metric, Score, ScoreStatus
+
+
+class ModelLocator(Protocol):
+    """Gives the folder of a verified model; raises `evalkit.errors.ModelError` if it is missing or altered."""
+
+    def __call__(self, name: str) -> Path:
+        """Folder that holds the files of the registered model ``name``."""
+        ...
+
+
+class Evaluator(Protocol):
+    """Scores one song at a time.
+
+    Attributes:
+        name: Registered name; equals the module's.
+        version: Raised whenever any value changes for the same audio; part of every signature.
+        metrics: Everything `score` may return, declared once.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    metrics: ClassVar[tuple[Metric, ...]]
+
+    @classmethod
+    def required_models(cls, options: Mapping[str, Any]) -> Sequence[str]:
+        """Registered model names these options need; the runner fetches them before work starts."""
+        ...
+
+    def __init__(self, options: Mapping[str, Any], locate: ModelLocator) -> None:
+        """Load what scoring needs.
+
+        Args:
+            options: From the profile; unknown keys are a `ConfigError`.
+            locate: Finds model folders.
+        """
+        ...
+
+    def signature(self, metric: str) -> str:
+        """How the value of ``metric`` comes about, in one line (see `make_signature`)."""
+        ...
+
+    def score(self, clip: Clip) -> list[Score]:
+        """One `Score` for each declared metric, in declared order."""
+        ...
+
+
+EVALUATORS: Registry[type[Evaluator]] = Registry("evaluator", "evalkit.evaluators", "EVALUATOR", "evalkit.evaluators")
+
+
+def make_signature(metric: str, version: str, parts: Mapping[str, str | int | float]) -> str:
+    """Join ``metric``, the parts in their order and the evaluator's version into one line.
+
+    >>> make_signature("wer", "1", {"asr": "whisper-base", "beam": 5})
+    'wer|asr:whisper-base|beam:5|v:1'
+    """
+    body = "".join(f"|{key}:{value}" for key, value in parts.items())
+    return f"{metric}{body}|v:{version}"
+
+
+def ok(clip: Clip, evaluator: str, metric: str, value: float, signature: str, **details: Any) -> Score:
+    """A score with a value."""
+    return Score(
+        song_id=clip.song.id,
+        evaluator=evaluator,
+        metric=metric,
+        value=float(value),
+        status="ok",
+        signature=signature,
+        details=details,
+    )
+
+
+def without_value(
+    song_id: str, evaluator: str, metric: str, status: ScoreStatus, reason: str, signature: str, **details: Any
+) -> Score:
+    """A score that has no value, and why."""
+    return Score(
+        song_id=song_id,
+        evaluator=evaluator,
+        metric=metric,
+        value=None,
+        status=status,
+        reason=reason,
+        signature=signature,
+        details=details,
+    )
+
+
+ProgressCallback = Callable[[int, int], None]

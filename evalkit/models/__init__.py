@@ -1,0 +1,1 @@
+"""Model files (registry, download, checksums) and one module per model family."""

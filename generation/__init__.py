@@ -1,0 +1,1 @@
+"""Systems that turn prompts into songs, and the resumable loop that runs them."""

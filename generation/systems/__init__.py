@@ -1,0 +1,1 @@
+"""One file per system; the file name is the registered name."""
