@@ -1,0 +1,1 @@
+"""The accompaniment of the embedded singer: a soundfont player and patterns by genre."""

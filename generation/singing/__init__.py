@@ -1,0 +1,1 @@
+"""The embedded singing voice: plan of a song, phonemes, melody, vocoder."""
