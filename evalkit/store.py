@@ -1,27 +1,20 @@
-"""Run folders: written as work finishes, read back whole.
+"""Run folders: what is in ``run.json``, and the whole run in memory.
 
-``run.json`` is replaced atomically; ``songs.jsonl`` and ``scores.jsonl`` are appended and flushed line by line, so that a
-killed run loses nothing that was finished. The format is described field by field in ``docs/run-format.md``.
+The format is described field by field in ``docs/run-format.md``. Reading and writing files is in `evalkit.runfolder`.
 """
 
 import contextlib
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from evalkit.errors import StoreError
 from evalkit.types import Metric, Prompt, Score, Song
 
 SCHEMA_VERSION = 1
 
 RunStatus = Literal["running", "complete", "incomplete"]
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +93,7 @@ class RunInfo:
     systems: tuple[SystemInfo, ...]
     evaluators: tuple[EvaluatorInfo, ...] = ()
     models: tuple[ModelInfo, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
     profile: str = "embedded"
     seed: int = 0
     takes: int = 1
