@@ -1,11 +1,10 @@
 """Reads and writes run folders.
 
-``run.json`` is replaced atomically. ``songs.jsonl`` and ``scores.jsonl`` are appended and flushed line by line, so a run
-that is killed keeps everything it finished; a torn last line is dropped and done again. One process writes a folder at a
-time: a lock file that the operating system releases with the process says so.
+``run.json`` is replaced atomically. ``songs.jsonl`` and ``scores.jsonl`` are appended and flushed line by line, so a
+run that is killed keeps everything it finished; a torn last line is dropped and done again. One process writes a folder
+at a time: a lock file that the operating system releases with the process says so.
 """
 
-import contextlib
 import fcntl
 import json
 import os
@@ -17,6 +16,7 @@ from typing import IO, Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from evalkit.errors import StoreError
+from evalkit.files import cannot_write, write_atomically
 from evalkit.store import SCHEMA_VERSION, RunData, RunInfo
 from evalkit.types import Score, Song
 
@@ -117,7 +117,7 @@ class RunWriter:
             if info is not None:
                 self.write_info(info)
         except OSError as error:
-            raise _cannot_write(folder, error) from error
+            raise cannot_write(folder, error) from error
 
     def __enter__(self) -> "RunWriter":
         return self
@@ -155,23 +155,7 @@ class RunWriter:
             file.write("".join(line + "\n" for line in lines))
             file.flush()
         except OSError as error:
-            raise _cannot_write(self.folder, error) from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it.
-
-    Raises:
-        StoreError: the folder cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise _cannot_write(path.parent, error) from error
+            raise cannot_write(self.folder, error) from error
 
 
 def _read_lines(path: Path, adapter: TypeAdapter[_T], notices: list[str]) -> Iterator[_T]:
@@ -234,10 +218,3 @@ def _lock(folder: Path) -> IO[str]:
             f"Another evalkit process is writing {folder}.", "Wait for it to end, or choose another --out."
         ) from None
     return file
-
-
-def _cannot_write(folder: Path, error: OSError) -> StoreError:
-    return StoreError(
-        f"{folder} cannot be written: {error.strerror or error}.",
-        "Free some space or choose another folder with --out; what was finished is kept.",
-    )

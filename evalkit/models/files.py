@@ -4,7 +4,6 @@ A model is a folder ``<cache>/models/<name>-<digest>/``. Files are hashed whenev
 or altered file is noticed before it can produce a number.
 """
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from typing import Literal
 import platformdirs
 
 from evalkit.errors import EvalkitError, ModelError
+from evalkit.files import file_sha256
 from evalkit.models import registry as registries
 from evalkit.models.registry import ModelSpec, Registry
 from evalkit.models.sources import download_bytes, fetch
@@ -151,12 +151,6 @@ class ModelFiles:
 _CACHE_HINT = "Check the network and the disk; EVALKIT_CACHE names another cache folder."
 
 
-def sha256_of(path: Path) -> str:
-    """Digest of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _problem(folder: Path, file: str, spec: ModelSpec) -> str | None:
     path, expected = folder / file, spec.files[file]
     if not path.is_file():
@@ -165,7 +159,7 @@ def _problem(folder: Path, file: str, spec: ModelSpec) -> str | None:
     if size != expected.bytes:
         kind = "truncated" if size < expected.bytes else "too long"
         return f"The file {path} of model {spec.name} is {kind}: {size:,} bytes instead of {expected.bytes:,}."
-    if sha256_of(path) != expected.sha256:
+    if file_sha256(path) != expected.sha256:
         return f"The file {path} of model {spec.name} was altered: its SHA-256 is not {expected.sha256[:12]}…."
     return None
 

@@ -1,0 +1,59 @@
+"""Reads profiles: a name and evaluators with their options."""
+
+import importlib.resources
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from evalkit.errors import ConfigError
+from evalkit.registry import suggestion
+
+
+class Profile(BaseModel):
+    """Which evaluators run, in order, with their options."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str = ""
+    evaluators: Mapping[str, Mapping[str, Any]]
+
+
+def names() -> list[str]:
+    """Profiles shipped with evalkit."""
+    files = importlib.resources.files("evalkit.profiles").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+def load(name_or_path: str) -> Profile:
+    """Read a shipped profile by name, or one's own by path.
+
+    Raises:
+        ConfigError: no such profile, or the file is not one; the field is named.
+    """
+    if name_or_path in names():
+        place = name_or_path
+        text = importlib.resources.files("evalkit.profiles").joinpath(f"{name_or_path}.yaml").read_text("utf-8")
+    elif Path(name_or_path).is_file():
+        place = name_or_path
+        try:
+            text = Path(name_or_path).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"The profile {place} cannot be read: {error}.") from error
+    else:
+        raise ConfigError(f"Unknown profile {name_or_path!r}.", suggestion(name_or_path, names()))
+    try:
+        raw = yaml.safe_load(text)
+        evaluators = raw.get("evaluators") if isinstance(raw, dict) else None
+        if isinstance(evaluators, dict):
+            raw["evaluators"] = {key: value or {} for key, value in evaluators.items()}
+        return Profile.model_validate(raw)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"The profile {place} is not YAML: {' '.join(str(error).split())}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise ConfigError(f"The profile {place}: {where}: {first['msg']}.") from error

@@ -1,0 +1,239 @@
+"""Scores the songs of a run that are not scored yet.
+
+Each file is decoded once and each evaluator is loaded once per worker process. What fails, fails for one song and one
+evaluator, with its reason; the rest goes on.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from evalkit.audio import load
+from evalkit.errors import AudioError, EvalkitError, ModelError
+from evalkit.evaluators.base import EVALUATORS, Evaluator, without_value
+from evalkit.files import file_sha256, write_atomically
+from evalkit.overview import overview
+from evalkit.profile import Profile
+from evalkit.runfolder import RunWriter
+from evalkit.store import EvaluatorInfo, overview_path
+from evalkit.types import Clip, Prompt, Score, ScoreStatus, Song
+from evalkit.workers import Progress, Report, WorkFunction, run_tasks
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One song and the evaluators that have not scored it yet."""
+
+    song: Song
+    prompt: Prompt
+    evaluators: tuple[str, ...]
+
+    @property
+    def song_id(self) -> str:
+        """The song's id."""
+        return self.song.id
+
+
+@dataclass(slots=True)
+class EvaluationTotals:
+    """What a call of `evaluate` did."""
+
+    busy_s: float = 0.0
+    audio_s: float = 0.0
+    n_songs: int = 0
+    peak_memory_mb: float = 0.0
+    seconds_by_evaluator: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Result:
+    scores: tuple[Score, ...]
+    seconds: Mapping[str, float]
+
+
+Watcher = Callable[[str, float, Sequence[Score] | None], None]
+"""Called with a song's id, its finished share, and its scores once they are there."""
+
+
+def describe(profile: Profile, locate: Callable[[str], Path]) -> list[EvaluatorInfo]:
+    """The evaluators of a profile with metrics and signatures; loads no model.
+
+    Raises:
+        ConfigError: an unknown evaluator or option.
+    """
+    infos = []
+    for name, options in profile.evaluators.items():
+        cls = EVALUATORS.get(name)
+        evaluator = cls(options, locate)
+        infos.append(
+            EvaluatorInfo(
+                name=name,
+                version=cls.version,
+                options=dict(options),
+                metrics=cls.metrics,
+                signatures={metric.name: evaluator.signature(metric.name) for metric in cls.metrics},
+                models=tuple(cls.required_models(options)),
+            )
+        )
+    return infos
+
+
+def pending(
+    songs: Sequence[Song], prompts: Mapping[str, Prompt], scores: Sequence[Score], infos: Sequence[EvaluatorInfo]
+) -> list[Task]:
+    """Songs that lack scores: none yet, another signature, or a model that was missing then."""
+    settled = {
+        (score.song_id, score.metric, score.signature) for score in scores if score.status not in ("missing_model",)
+    }
+    tasks = []
+    for song in songs:
+        missing = tuple(
+            info.name
+            for info in infos
+            if any((song.id, metric.name, info.signatures[metric.name]) not in settled for metric in info.metrics)
+        )
+        if missing:
+            tasks.append(Task(song=song, prompt=prompts[song.prompt_id], evaluators=missing))
+    return tasks
+
+
+def evaluate(
+    tasks: Sequence[Task],
+    writer: RunWriter,
+    infos: Sequence[EvaluatorInfo],
+    *,
+    models: Mapping[str, Path],
+    n_workers: int,
+    watch: Watcher | None = None,
+    time_limit_s: float | None = None,
+) -> EvaluationTotals:
+    """Score songs in worker processes and record each as soon as it is finished.
+
+    Args:
+        tasks: From `pending`.
+        writer: Of the run folder.
+        infos: From `describe`.
+        models: Verified model folders by name; an evaluator whose model is absent gives ``missing_model``.
+        n_workers: Processes.
+        watch: Told about every step.
+        time_limit_s: Longest time for one song.
+
+    Returns:
+        Totals for the run's timings.
+    """
+    totals = EvaluationTotals()
+    by_name = {info.name: info for info in infos}
+    arguments = {"folder": writer.folder, "infos": list(infos), "models": dict(models)}
+    for event in run_tasks(_make_worker, arguments, list(tasks), n_workers=n_workers, time_limit_s=time_limit_s):
+        if isinstance(event, Progress):
+            if watch:
+                watch(event.task.song_id, event.share, None)
+            continue
+        task = event.task
+        if event.error:
+            log.error("%s: %s\n%s", task.song_id, event.error, event.log)
+            scores: tuple[Score, ...] = tuple(
+                score for name in task.evaluators for score in _all_without(task, by_name[name], "failed", event.error)
+            )
+        else:
+            result: _Result = event.result
+            scores = result.scores
+            for name, seconds in result.seconds.items():
+                totals.seconds_by_evaluator[name] = totals.seconds_by_evaluator.get(name, 0.0) + seconds
+        writer.add_scores(scores)
+        totals.busy_s += event.seconds
+        totals.n_songs += 1
+        totals.audio_s += task.song.duration_s or 0.0
+        totals.peak_memory_mb = max(totals.peak_memory_mb, event.peak_memory_mb)
+        if watch:
+            watch(task.song_id, 1.0, scores)
+    return totals
+
+
+def _make_worker(folder: Path, infos: Sequence[EvaluatorInfo], models: Mapping[str, Path]) -> WorkFunction:
+    return partial(_score_song, folder=folder, infos={info.name: info for info in infos}, models=models, loaded={})
+
+
+def _score_song(
+    task: Task,
+    report: Report,
+    *,
+    folder: Path,
+    infos: Mapping[str, EvaluatorInfo],
+    models: Mapping[str, Path],
+    loaded: dict[str, Evaluator],
+) -> _Result:
+    wanted = [infos[name] for name in task.evaluators]
+    try:
+        clip = _load_clip(task, folder)
+    except AudioError as error:
+        status: ScoreStatus = "missing_audio" if task.song.status == "failed" else "failed"
+        return _Result(
+            scores=tuple(s for info in wanted for s in _all_without(task, info, status, str(error))), seconds={}
+        )
+    scores: list[Score] = []
+    seconds: dict[str, float] = {}
+    for position, info in enumerate(wanted):
+        began = time.perf_counter()
+        scores += _score_with(info, clip, task, models, loaded)
+        seconds[info.name] = time.perf_counter() - began
+        report((position + 1) / len(wanted))
+    return _Result(scores=tuple(scores), seconds=seconds)
+
+
+def _load_clip(task: Task, folder: Path) -> Clip:
+    song = task.song
+    if song.status != "ok" or song.path is None:
+        raise AudioError(f"The song was not made: {song.reason}")
+    path = folder / song.path
+    if not path.is_file():
+        raise AudioError(f"The file {song.path} is gone.")
+    if song.sha256 and file_sha256(path) != song.sha256:
+        raise AudioError(f"The file {song.path} was changed after it was made (its SHA-256 differs).")
+    mix = load(path)
+    stems = {name: load(folder / stem) for name, stem in song.stems.items()}
+    view = folder / overview_path(song.path)
+    if not view.exists():
+        write_atomically(view, json.dumps(overview(mix), separators=(",", ":")).encode())
+    return Clip(prompt=task.prompt, song=song, mix=mix, stems=stems)
+
+
+def _score_with(
+    info: EvaluatorInfo, clip: Clip, task: Task, models: Mapping[str, Path], loaded: dict[str, Evaluator]
+) -> list[Score]:
+    def locate(name: str) -> Path:
+        if name not in models:
+            raise ModelError(f"The model {name} is not there.", f"Run: evalkit models pull {name}")
+        return models[name]
+
+    try:
+        if info.name not in loaded:
+            loaded[info.name] = EVALUATORS.get(info.name)(info.options, locate)
+        found = {score.metric: score for score in loaded[info.name].score(clip)}
+    except ModelError as error:
+        return _all_without(task, info, "missing_model", str(error))
+    except EvalkitError as error:
+        return _all_without(task, info, "failed", str(error))
+    except Exception as error:
+        # An evaluator's bug costs its own scores of this song, not the run.
+        log.exception("%s failed on %s", info.name, task.song_id)
+        return _all_without(task, info, "failed", f"{info.name} broke: {type(error).__name__}: {error}")
+    absent = [metric.name for metric in info.metrics if metric.name not in found]
+    return [
+        *found.values(),
+        *(_one_without(task, info, name, "failed", f"{info.name} returned no {name}.") for name in absent),
+    ]
+
+
+def _all_without(task: Task, info: EvaluatorInfo, status: ScoreStatus, reason: str) -> list[Score]:
+    return [_one_without(task, info, metric.name, status, reason) for metric in info.metrics]
+
+
+def _one_without(task: Task, info: EvaluatorInfo, metric: str, status: ScoreStatus, reason: str) -> Score:
+    return without_value(task.song_id, info.name, metric, status, reason, info.signatures[metric])
