@@ -1,0 +1,70 @@
+"""The room around the band: one reverb, one chorus, and the final level."""
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import signal
+
+from evalkit.types import FloatArray
+
+REVERB_S = 1.1
+REVERB_T60_S = 1.3
+REVERB_PRE_DELAY_S = 0.018
+TARGET_RMS_DB = -19.0
+"""Level of the whole accompaniment, dBFS (full-scale square wave = 0)."""
+
+KNEE = 0.6
+CEILING = 0.89
+"""Peaks above the knee are bent so that none exceeds the ceiling."""
+
+
+@lru_cache(maxsize=4)
+def _room(sample_rate: int) -> FloatArray:
+    """Impulse response of a small hall: decaying noise, darker as it fades, different in both ears. [2, time]"""
+    rng = np.random.default_rng(20040101)  # the room is a constant, not part of the song's seed
+    n_samples = round(REVERB_S * sample_rate)
+    times_s = np.arange(n_samples) / sample_rate
+    noise = rng.standard_normal((2, n_samples))
+    dark = signal.sosfilt(signal.butter(1, 1800, "lowpass", fs=sample_rate, output="sos"), noise)
+    bright = signal.sosfilt(signal.butter(1, 6000, "lowpass", fs=sample_rate, output="sos"), noise)
+    share = np.exp(-times_s / 0.15)
+    response = (share * bright + (1 - share) * dark) * 10 ** (-3 * times_s / REVERB_T60_S)
+    response = signal.sosfilt(signal.butter(2, 200, "highpass", fs=sample_rate, output="sos"), response)
+    response *= np.minimum(1, (n_samples - np.arange(n_samples)) / (0.1 * sample_rate))
+    response /= np.sqrt(np.sum(response**2, axis=1, keepdims=True))
+    silence = np.zeros((2, round(REVERB_PRE_DELAY_S * sample_rate)))
+    return np.concatenate([silence, response], axis=1).astype(np.float32)
+
+
+def reverb(send: FloatArray, sample_rate: int) -> FloatArray:
+    """The wet signal of a mono send, as long as the send. [time] -> [2, time]"""
+    room = _room(sample_rate)
+    wet = [signal.oaconvolve(send, ear)[: len(send)] for ear in room]
+    return np.stack(wet).astype(np.float32)
+
+
+def chorus(send: FloatArray, sample_rate: int) -> FloatArray:
+    """Two slowly moving delays, one for each ear. [time] -> [2, time]"""
+    times = np.arange(len(send), dtype=np.float32)
+    wet = []
+    for phase in (0.0, np.pi / 2):
+        swing = np.sin(2 * np.pi * 0.7 * times / sample_rate + phase)
+        position = np.maximum(times - (0.014 + 0.003 * swing) * sample_rate, 0)
+        index = position.astype(np.int32)
+        x = (position - index).astype(np.float32)
+        wet.append(send[index] * (1 - x) + send[np.minimum(index + 1, len(send) - 1)] * x)
+    return np.stack(wet).astype(np.float32)
+
+
+def master(mix: FloatArray, sample_rate: int) -> FloatArray:
+    """Remove what is below hearing, set the level and keep every peak below the ceiling. [2, time] -> [2, time]"""
+    sos = signal.butter(2, 28, "highpass", fs=sample_rate, output="sos")
+    clean = signal.sosfilt(sos, mix.astype(np.float64), axis=1)
+    power = float(np.mean(clean**2))
+    if power <= 0:
+        return np.zeros_like(mix)
+    clean *= 10 ** (TARGET_RMS_DB / 20) / np.sqrt(power)
+    over = np.abs(clean) > KNEE
+    excess = (np.abs(clean[over]) - KNEE) / (CEILING - KNEE)
+    clean[over] = np.sign(clean[over]) * (KNEE + (CEILING - KNEE) * np.tanh(excess))
+    return clean.astype(np.float32)
