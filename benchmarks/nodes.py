@@ -138,7 +138,7 @@ class _Walk:
                 result[key] = value
         return result
 
-    def _scalar(self, node: yaml.Node, path: Path) -> Any:
+    def _scalar(self, node: Any, path: Path) -> Any:
         line = node.start_mark.line + 1
         self._document.scalars[path] = Scalar(line=line, text=node.value, style=node.style)
         try:
