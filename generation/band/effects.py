@@ -10,6 +10,7 @@ from evalkit.types import FloatArray
 REVERB_S = 1.1
 REVERB_T60_S = 1.3
 REVERB_PRE_DELAY_S = 0.018
+CHORUS_HZ, CHORUS_DELAY_S, CHORUS_DEPTH_S = 0.7, 0.014, 0.003
 TARGET_RMS_DB = -19.0
 """Level of the whole accompaniment, dBFS (full-scale square wave = 0)."""
 
@@ -20,7 +21,7 @@ CEILING = 0.89
 
 @lru_cache(maxsize=4)
 def _room(sample_rate: int) -> FloatArray:
-    """Impulse response of a small hall: decaying noise, darker as it fades, different in both ears. [2, time]"""
+    """Impulse response of a small hall [2, time]: decaying noise, darker as it fades, different in both ears."""
     rng = np.random.default_rng(20040101)  # the room is a constant, not part of the song's seed
     n_samples = round(REVERB_S * sample_rate)
     times_s = np.arange(n_samples) / sample_rate
@@ -37,27 +38,27 @@ def _room(sample_rate: int) -> FloatArray:
 
 
 def reverb(send: FloatArray, sample_rate: int) -> FloatArray:
-    """The wet signal of a mono send, as long as the send. [time] -> [2, time]"""
-    room = _room(sample_rate)
-    wet = [signal.oaconvolve(send, ear)[: len(send)] for ear in room]
-    return np.stack(wet).astype(np.float32)
+    """The wet signal [2, time] of a mono send [time], as long as the send."""
+    wet = signal.oaconvolve(send[None, :], _room(sample_rate), axes=1)
+    return wet[:, : len(send)].astype(np.float32)
 
 
 def chorus(send: FloatArray, sample_rate: int) -> FloatArray:
-    """Two slowly moving delays, one for each ear. [time] -> [2, time]"""
-    times = np.arange(len(send), dtype=np.float32)
+    """Two slowly moving delays of a mono send [time], one for each ear [2, time]."""
+    places = np.arange(len(send), dtype=np.int32)
+    angle = places.astype(np.float32) * np.float32(2 * np.pi * CHORUS_HZ / sample_rate)
     wet = []
     for phase in (0.0, np.pi / 2):
-        swing = np.sin(2 * np.pi * 0.7 * times / sample_rate + phase)
-        position = np.maximum(times - (0.014 + 0.003 * swing) * sample_rate, 0)
-        index = position.astype(np.int32)
-        x = (position - index).astype(np.float32)
-        wet.append(send[index] * (1 - x) + send[np.minimum(index + 1, len(send) - 1)] * x)
+        delay = (CHORUS_DELAY_S + CHORUS_DEPTH_S * np.sin(angle + np.float32(phase))) * sample_rate
+        whole = delay.astype(np.int32)  # split before adding the place, or float32 loses the fraction
+        x = (delay - whole).astype(np.float32)
+        index = np.maximum(places - whole, 1)
+        wet.append(send[index] * (1 - x) + send[index - 1] * x)
     return np.stack(wet).astype(np.float32)
 
 
 def master(mix: FloatArray, sample_rate: int) -> FloatArray:
-    """Remove what is below hearing, set the level and keep every peak below the ceiling. [2, time] -> [2, time]"""
+    """Remove what is below hearing, set the level and keep every peak of ``mix`` [2, time] below the ceiling."""
     sos = signal.butter(2, 28, "highpass", fs=sample_rate, output="sos")
     clean = signal.sosfilt(sos, mix.astype(np.float64), axis=1)
     power = float(np.mean(clean**2))

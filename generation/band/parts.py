@@ -80,7 +80,7 @@ def _fill(style: Style, energy: float, rng: np.random.Generator) -> list[Hit]:
 def bass(
     steps: tuple[BassStep, ...], tones: tuple[int, ...], next_root: int, energy: float, scale: tuple[int, ...]
 ) -> list[Hit]:
-    """One bar of bass: ``tones`` root first; ``a`` walks to the next root by a step of the scale from below or above."""
+    """One bar of bass, ``tones`` root first; degree ``a`` approaches the next root by a step of the scale."""
     root = nearest_key(tones[0], 36)
     root = root + 12 if root < 31 else root
     target = nearest_key(next_root, root)

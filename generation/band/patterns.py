@@ -3,6 +3,7 @@
 A pattern is one bar of sixteen steps (sixteenth notes): ``X`` accent, ``x`` normal, ``o`` soft, ``.`` rest.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -94,7 +95,7 @@ STYLES: tuple[Style, ...] = (
             OPEN_HAT: "x...x...x...x...",
             CRASH: "x...............",
         },
-        bass=tuple((step, 1.8, "1") for step in range(0, 14, 2)) + ((14, 1.8, "5"),),
+        bass=(*((step, 1.8, "1") for step in range(0, 14, 2)), (14, 1.8, "5")),
         bass_program=34,
         comp="x.x.x.x.x.x.x.x.",
         comp_chorus="X.x.X.x.X.x.X.x.",
@@ -199,7 +200,7 @@ STYLES: tuple[Style, ...] = (
         swing=0.57,
         swings_sixteenths=True,
         sevenths=True,
-        aliases=("rnb", "r b", "soul", "neo soul", "hip hop", "rap", "trap", "lo fi"),
+        aliases=("rnb", "r b", "soul", "neo soul", "gospel", "hip hop", "rap", "trap", "lo fi"),
     ),
     Style(
         name="country",
@@ -284,18 +285,18 @@ STYLES: tuple[Style, ...] = (
         band=("warm pad", "harp"),
         colour="strings",
         plays_drums=False,
-        aliases=("classical", "lullaby", "new age", "meditation", "orchestral", "gospel", "choral"),
+        aliases=("classical", "lullaby", "new age", "meditation", "orchestral", "choral"),
     ),
 )
 
 
 def find(genre: str) -> Style:
     """The style of a genre tag, by the longest known name inside it; pop for unknown ones."""
-    text = genre.lower().replace("-", " ").strip()
+    text = " ".join(genre.lower().replace("-", " ").split())
     best, length = STYLES[0], 0
     for style in STYLES:
         for name in (style.name, *style.aliases):
             spelling = name.replace("-", " ")
-            if spelling in text and len(spelling) > length:
+            if re.search(rf"\b{re.escape(spelling)}\b", text) and len(spelling) > length:
                 best, length = style, len(spelling)
     return best

@@ -1,7 +1,7 @@
 """Plays note events on a SoundFont into stereo."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,23 +87,16 @@ def play(font: SoundFont, parts: Sequence[Part], *, n_samples: int) -> FloatArra
             groups[index, sounding.region, sounding.key].append(sounding)
     for (index, region, key), members in groups.items():
         part = parts[index]
-        left, right = pan_gains(region.pan + part.pan)
-        shapes = [_shape(member) for member in members]
-        longest = max(len(shape) for shape in shapes)
-        wave = voice.tone(font.waves, region, key, longest, SAMPLE_RATE)
-        for member, shape in zip(members, shapes, strict=True):
-            n = min(len(shape), len(wave), n_samples - member.start)
-            if n <= 0:
-                continue
-            shape = shape[:n]
-            shape *= wave[:n]
-            shape *= np.float32(member.gain)
-            span = slice(member.start, member.start + n)
-            dry[0, span] += shape * np.float32(left)
-            dry[1, span] += shape * np.float32(right)
-            to_reverb[span] += shape * np.float32(part.reverb)
+        left, right = (np.float32(gain) for gain in pan_gains(region.pan + part.pan))
+        for start, sound in _sounds(font, region, key, members):
+            n = min(len(sound), n_samples - start)
+            span = slice(start, start + n)
+            sound = sound[:n]
+            dry[0, span] += sound * left
+            dry[1, span] += sound * right
+            to_reverb[span] += sound * np.float32(part.reverb)
             if part.chorus > 0:
-                to_chorus[span] += shape * np.float32(part.chorus)
+                to_chorus[span] += sound * np.float32(part.chorus)
     if np.any(to_chorus):
         dry += effects.chorus(to_chorus, SAMPLE_RATE)
     dry += effects.reverb(to_reverb, SAMPLE_RATE)
@@ -150,12 +143,26 @@ def _cut(earlier: list[_Voice], new: _Voice) -> None:
     earlier.append(new)
 
 
-def _shape(sounding: _Voice) -> FloatArray:
-    shape = sounding.region.envelope
-    out = voice.envelope(shape, sounding.key, sounding.n_hold, SAMPLE_RATE)
-    if sounding.is_cut:
-        n_fade = round(CUT_RELEASE_S * SAMPLE_RATE)
-        out = out[: sounding.n_hold + n_fade]
-        tail = out[sounding.n_hold :]
-        tail *= np.linspace(1, 0, len(tail), dtype=np.float32)
-    return out
+def _sounds(font: SoundFont, region: Region, key: int, members: list[_Voice]) -> Iterator[tuple[int, FloatArray]]:
+    """Start and samples of each note of one region at one key; what they share is computed once."""
+    shape = region.envelope
+    falling = voice.release(shape, SAMPLE_RATE)
+    fade = np.linspace(1, 0, round(CUT_RELEASE_S * SAMPLE_RATE), dtype=np.float32)
+    longest = max(member.n_hold for member in members)
+    level = voice.held(shape, key, longest, SAMPLE_RATE)
+    shared = None
+    if region.loop is None or region.loops_in_release:
+        shared = voice.tone(font.waves, region, key, longest + len(falling), SAMPLE_RATE)
+    for member in members:
+        n_hold = member.n_hold
+        down = falling[: voice.release_length(shape, float(level[n_hold - 1]), SAMPLE_RATE)]
+        if member.is_cut:
+            down = fade
+        wave = shared
+        if wave is None:
+            wave = voice.tone(font.waves, region, key, n_hold + len(down), SAMPLE_RATE, n_hold=n_hold)
+        sound = wave[: n_hold + len(down)] * np.float32(member.gain)
+        sound[:n_hold] *= level[: min(n_hold, len(sound))]
+        if len(sound) > n_hold:
+            sound[n_hold:] *= down[: len(sound) - n_hold] * level[n_hold - 1]
+        yield member.start, sound

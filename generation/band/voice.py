@@ -35,7 +35,15 @@ def pitch_ratio(region: Region, key: int, sample_rate: int) -> float:
     return float(min(ratio, MAX_RATIO))
 
 
-def tone(waves: npt.NDArray[np.int16], region: Region, key: int, n_samples: int, sample_rate: int) -> FloatArray:
+def tone(
+    waves: npt.NDArray[np.int16],
+    region: Region,
+    key: int,
+    n_samples: int,
+    sample_rate: int,
+    *,
+    n_hold: int | None = None,
+) -> FloatArray:
     """The region's sound before its volume envelope.
 
     Args:
@@ -44,55 +52,64 @@ def tone(waves: npt.NDArray[np.int16], region: Region, key: int, n_samples: int,
         key: Pressed key, 0 to 127.
         n_samples: Longest wanted length.
         sample_rate: Of the output, in Hz.
+        n_hold: Samples until the release, for regions that leave their loop then; None never leaves it.
 
     Returns:
         At most ``n_samples`` samples in about [-1, 1]; fewer if the data ends and does not loop. [time]
     """
     positions = _positions(region, key, n_samples, sample_rate)
-    data = _unrolled(waves, region, int(positions[-1]) + 4 if positions.size else 0)
+    n_data = int(positions[-1]) + 4 if positions.size else 0
+    leave = None if n_hold is None or region.loops_in_release or not positions.size else int(positions[n_hold - 1])
+    data = _unrolled(waves, region, n_data, leave)
     positions = positions[: int(np.searchsorted(positions, len(data) - 3, side="right"))]
     out = _interpolate(data, positions)
     return _filtered(out, region, sample_rate)
 
 
-def envelope(shape: Envelope, key: int, n_hold: int, sample_rate: int) -> FloatArray:
-    """Amplitude of one note.
+def held(shape: Envelope, key: int, n_samples: int, sample_rate: int) -> FloatArray:
+    """Amplitude while the key stays down: delay, attack, hold, decay, sustain.
 
     Args:
         shape: Times and levels.
         key: Scales hold and decay.
-        n_hold: Samples until the key is released.
+        n_samples: Length of the result.
         sample_rate: In Hz.
 
     Returns:
-        Amplitudes in [0, 1], from the key press to the end of the release. [time]
+        Amplitudes in [0, 1]. [time]
     """
     hold_s = shape.hold_s * 2.0 ** ((60 - key) * shape.key_to_hold / 1200)
     decay_s = max(shape.decay_s * 2.0 ** ((60 - key) * shape.key_to_decay / 1200), 1e-3)
     n_delay, n_attack, n_full = (round(s * sample_rate) for s in (shape.delay_s, max(shape.attack_s, 1e-3), hold_s))
-    out = np.zeros(n_hold, dtype=np.float32)
-    ramp = np.arange(1, n_attack + 1, dtype=np.float32)[: max(n_hold - n_delay, 0)] / np.float32(max(n_attack, 1))
+    out = np.zeros(n_samples, dtype=np.float32)
+    ramp = np.arange(1, n_attack + 1, dtype=np.float32)[: max(n_samples - n_delay, 0)] / np.float32(max(n_attack, 1))
     out[n_delay : n_delay + len(ramp)] = ramp
     decay_from = n_delay + n_attack + n_full
     out[n_delay + n_attack : decay_from] = 1.0
-    if decay_from < n_hold:
-        n_decay = min(n_hold - decay_from, int(decay_s * sample_rate * min(shape.sustain_db, 100.0) / 100) + 1)
+    if decay_from < n_samples:
+        n_decay = min(n_samples - decay_from, int(decay_s * sample_rate * min(shape.sustain_db, 100.0) / 100) + 1)
         out[decay_from : decay_from + n_decay] = _fall(n_decay, decay_s, sample_rate)
         out[decay_from + n_decay :] = 10 ** (-shape.sustain_db / 20) if shape.sustain_db < 100 else 0.0
-    level = float(out[-1]) if n_hold else 0.0
-    if level < 10 ** (SILENCE_DB / 20):
-        return out
-    release_s = max(shape.release_s, MIN_RELEASE_S)
-    n_release = max(int(release_s * sample_rate * (20 * np.log10(level) - SILENCE_DB) / 100), int(0.004 * sample_rate))
-    tail = level * _fall(n_release, release_s, sample_rate)
-    tail[-64:] *= np.linspace(1.0, 0.0, min(64, n_release), dtype=np.float32)
-    return np.concatenate([out, tail.astype(np.float32)])
+    return out
+
+
+def release(shape: Envelope, sample_rate: int) -> FloatArray:
+    """Amplitude after the key is released, from 1 down to the level of silence [time]."""
+    return _fall(release_length(shape, 1.0, sample_rate), max(shape.release_s, MIN_RELEASE_S), sample_rate)
+
+
+def release_length(shape: Envelope, level: float, sample_rate: int) -> int:
+    """Samples until a note released at an amplitude is silent."""
+    if level <= 10 ** (SILENCE_DB / 20):
+        return 0
+    return int(max(shape.release_s, MIN_RELEASE_S) * sample_rate * (20 * np.log10(level) - SILENCE_DB) / 100)
 
 
 def _fall(n_samples: int, seconds: float, sample_rate: int) -> FloatArray:
     """From 1 downwards, 100 dB in ``seconds``."""
     rate = np.float32(-np.log(10) * 5 / (seconds * sample_rate))
-    return np.exp(rate * np.arange(n_samples, dtype=np.float32))
+    out: FloatArray = np.exp(rate * np.arange(n_samples, dtype=np.float32))
+    return out
 
 
 def _sweep_values(sweep: Sweep, times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -114,15 +131,23 @@ def _positions(region: Region, key: int, n_samples: int, sample_rate: int) -> np
     return np.concatenate([[0.0], np.cumsum(steps)[:-1]]) if n_samples else steps
 
 
-def _unrolled(waves: npt.NDArray[np.int16], region: Region, n_data: int) -> FloatArray:
-    """The data with its loop written out to ``n_data`` samples, one sample of lead-in, three of lead-out."""
+def _unrolled(waves: npt.NDArray[np.int16], region: Region, n_data: int, leave: int | None) -> FloatArray:
+    """The data with its loop written out to ``n_data`` samples, one sample of lead-in, three of lead-out.
+
+    From position ``leave`` on, the turn that is under way is the last, and the rest of the data follows.
+    """
     if region.loop is None:
         data = np.pad(waves[region.start : region.end], (1, 3))
     else:
         head = waves[region.start : region.loop[1]]
         turn = waves[region.loop[0] : region.loop[1]]
-        n_turns = max(n_data + 4 - len(head), 0)
-        data = np.concatenate([head[:1], head, np.resize(turn, n_turns)])
+        n_more = max(n_data + 4 - len(head), 0)
+        if leave is None:
+            data = np.concatenate([head[:1], head, np.resize(turn, n_more)])
+        else:
+            n_turns = max(-(-(leave - len(head)) // len(turn)), 0)
+            data = np.concatenate([head[:1], head, np.tile(turn, n_turns), waves[region.loop[1] : region.end]])
+            data = np.pad(data, (0, 3))
     return data[: n_data + 5].astype(np.float32) * np.float32(1 / 32768)
 
 
