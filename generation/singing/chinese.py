@@ -83,9 +83,15 @@ def pronounce(text: str) -> str:
     except ImportError as error:
         raise missing_package("Singing in Chinese", "pypinyin") from error
     text = text.translate(_DIGITS)
-    options = {"strict": True, "neutral_tone_with_five": True, "tone_sandhi": True, "errors": _foreign}
-    initials = lazy_pinyin(text, style=Style.INITIALS, **options)
-    finals = lazy_pinyin(text, style=Style.FINALS_TONE3, **options)
+    initials = lazy_pinyin(text, style=Style.INITIALS, strict=True, tone_sandhi=True, errors=_foreign)
+    finals = lazy_pinyin(
+        text,
+        style=Style.FINALS_TONE3,
+        strict=True,
+        neutral_tone_with_five=True,
+        tone_sandhi=True,
+        errors=_foreign,
+    )
     parts = []
     for initial, final in zip(initials, finals, strict=True):
         parts.append(final[1:] if final.startswith("\0") else syllable(initial, final))
@@ -105,10 +111,10 @@ def syllable(initial: str, final: str) -> str:
     return _INITIALS[initial] + nucleus + _TONES[tone] + coda
 
 
-def _foreign(text: str) -> list[str]:
+def _foreign(text: str) -> str:
     # Marked by a leading NUL so that it cannot be taken for a final.
     if not any(char.isalpha() for char in text):
-        return ["\0 "]
+        return "\0 "
     from generation.singing.phonemes import to_kokoro
 
-    return ["\0 " + to_kokoro(" ".join(espeak.to_ipa(text, "en-us")), "en") + " "]
+    return "\0 " + to_kokoro(" ".join(espeak.to_ipa(text, "en-us")), "en") + " "

@@ -128,7 +128,8 @@ def _share_out(total: int, weights: FloatArray) -> npt.NDArray[np.int64]:
     """Whole numbers of at least 1 that sum to ``total``, in proportion to the weights."""
     free = total - weights.size
     ends = np.round(np.cumsum(weights) / weights.sum() * free).astype(np.int64)
-    return 1 + np.diff(ends, prepend=0)
+    shares: npt.NDArray[np.int64] = 1 + np.diff(ends, prepend=0)
+    return shares
 
 
 def _in_parts(symbols: tuple[str, ...]) -> list[tuple[str, ...]]:

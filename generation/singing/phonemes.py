@@ -138,7 +138,7 @@ def _pronounce(text: str, language: str) -> str:
 
 
 def to_kokoro(ipa: str, language: str) -> str:
-    """espeak's IPA in Kokoro's spelling."""
+    """IPA of espeak-ng in Kokoro's spelling."""
     # espeak switches to English for words it takes for English and says so in brackets.
     while "(" in ipa and ")" in ipa[ipa.index("(") :]:
         start = ipa.index("(")

@@ -1,5 +1,8 @@
 """From notes to an F0 curve: portamento between notes and vibrato on the long ones."""
 
+import itertools
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,7 +23,7 @@ def midi_to_hz(pitch: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return 440.0 * 2.0 ** ((np.asarray(pitch, dtype=np.float64) - 69.0) / 12.0)
 
 
-def pitch_curve(notes: tuple[Note, ...], times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def pitch_curve(notes: tuple[Note, ...], times_s: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     """Pitch of a phrase over time.
 
     Args:
@@ -35,7 +38,7 @@ def pitch_curve(notes: tuple[Note, ...], times_s: npt.NDArray[np.float64]) -> np
     index = np.clip(np.searchsorted(starts, times_s, side="right") - 1, 0, len(notes) - 1)
     curve = pitches[index]
     # A glide is centred on the onset: consonants before it lead to the new note.
-    for previous, following in zip(notes, notes[1:], strict=False):
+    for previous, following in itertools.pairwise(notes):
         share = (times_s - following.start_s) / PORTAMENTO_S + 0.5
         inside = (share > 0) & (share < 1)
         eased = 0.5 - 0.5 * np.cos(np.pi * share[inside])
