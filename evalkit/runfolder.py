@@ -17,12 +17,24 @@ from pydantic import TypeAdapter, ValidationError
 
 from evalkit.errors import StoreError
 from evalkit.files import cannot_write, write_atomically
-from evalkit.store import SCHEMA_VERSION, RunData, RunInfo
-from evalkit.types import Score, Song
+from evalkit.store import (
+    SCHEMA_VERSION,
+    EvaluatorInfo,
+    ModelInfo,
+    RunData,
+    RunInfo,
+    StageTiming,
+    SuiteInfo,
+    SystemInfo,
+)
+from evalkit.types import Metric, Prompt, Score, Section, Song, Tags
 
 _T = TypeVar("_T")
 
-_STRICT: Any = {"extra": "forbid", "allow_inf_nan": False}
+_PARTS = (SuiteInfo, SystemInfo, EvaluatorInfo, ModelInfo, StageTiming, Prompt, Section, Tags, Metric, Song, Score)
+for _cls in (RunInfo, *_PARTS):
+    # A mistyped field and a NaN are errors wherever they stand; the types themselves know nothing of pydantic.
+    _cls.__pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # type: ignore[union-attr]
 _info = TypeAdapter(RunInfo)
 _song = TypeAdapter(Song)
 _score = TypeAdapter(Score)

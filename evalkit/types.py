@@ -5,8 +5,9 @@ Units stand in the field names; audio arrays are float32 ``[channels, time]``, n
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,9 @@ FloatArray = npt.NDArray[np.float32]
 Direction = Literal["higher", "lower", "target", "none"]
 ScoreStatus = Literal["ok", "not_applicable", "missing_model", "missing_audio", "failed"]
 SongStatus = Literal["ok", "failed"]
+
+ModelLocator = Callable[[str], Path]
+"""Gives the folder of a verified model by registered name; raises `evalkit.errors.ModelError` if it is not there."""
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}\Z")
 

@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from evalkit.registry import Registry
-from evalkit.types import Audio, Prompt
-
-ModelLocator = Callable[[str], Path]
-"""Gives the folder of a verified model by registered name; raises `evalkit.errors.ModelError`."""
+from evalkit.types import Audio, ModelLocator, Prompt
 
 ProgressCallback = Callable[[float], None]
 """Called with the finished share of one song, 0 to 1."""
@@ -71,5 +68,7 @@ class System(Protocol):
         """Free what was loaded."""
         ...
 
+
+__all__ = ["SYSTEMS", "Generated", "ModelLocator", "ProgressCallback", "System"]
 
 SYSTEMS: Registry[type[System]] = Registry("system", "generation.systems", "SYSTEM", "evalkit.systems")

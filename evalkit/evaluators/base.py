@@ -1,25 +1,16 @@
 """What an evaluator is.
 
 One evaluator is one file in this package and one expensive pass over a song that gives several metrics. Its module
-exposes ``EVALUATOR``, the class. Reading the class (``evalkit list``) must be cheap: heavy imports belong into the
-constructor. ``score`` is pure: it writes to nothing it was given, keeps no state between songs, reads no files of the
-song and prints nothing; so the order of songs and evaluators cannot matter.
+exposes ``EVALUATOR``, the class. Importing and constructing it must be cheap (``evalkit list``, signatures): models
+and heavy imports wait for the first ``score``. ``score`` is pure: it writes to nothing it was given, keeps no state
+between songs, reads no files of the song and prints nothing; so the order of songs and evaluators cannot matter.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from evalkit.registry import Registry
-from evalkit.types import Clip, Metric, Score, ScoreStatus
-
-
-class ModelLocator(Protocol):
-    """Gives the folder of a verified model; raises `evalkit.errors.ModelError` if it is missing or altered."""
-
-    def __call__(self, name: str) -> Path:
-        """Folder that holds the files of the registered model ``name``."""
-        ...
+from evalkit.types import Clip, Metric, ModelLocator, Score, ScoreStatus
 
 
 class Evaluator(Protocol):
@@ -41,7 +32,7 @@ class Evaluator(Protocol):
         ...
 
     def __init__(self, options: Mapping[str, Any], locate: ModelLocator) -> None:
-        """Load what scoring needs.
+        """Check the options; the model itself is loaded at the first `score`, so that signatures cost nothing.
 
         Args:
             options: From the profile; unknown keys are a `ConfigError`.
@@ -57,6 +48,8 @@ class Evaluator(Protocol):
         """One `Score` for each declared metric, in declared order."""
         ...
 
+
+__all__ = ["EVALUATORS", "Evaluator", "ModelLocator", "make_signature", "ok", "without_value"]
 
 EVALUATORS: Registry[type[Evaluator]] = Registry("evaluator", "evalkit.evaluators", "EVALUATOR", "evalkit.evaluators")
 
@@ -98,6 +91,3 @@ def without_value(
         signature=signature,
         details=details,
     )
-
-
-ProgressCallback = Callable[[int, int], None]

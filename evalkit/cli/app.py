@@ -1,0 +1,353 @@
+"""The commands. Everything heavy is imported inside them, so that help and version answer at once."""
+
+import json
+import logging
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from evalkit import __version__
+from evalkit.errors import EvalkitError
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="evalkit",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Find out whether a song generator got better: sing a prompt suite, measure it, look at the report.",
+    epilog="Start with: `evalkit run --suite multilingual` or, faster, `evalkit run --suite smoke`",
+)
+models_app = typer.Typer(no_args_is_help=True, help="Model files: what there is, fetch it, check it.")
+app.add_typer(models_app, name="models")
+
+SuiteOption = Annotated[str, typer.Option("--suite", help="Name of a suite, or a path to a YAML or JSONL file.")]
+SystemOption = Annotated[
+    list[str] | None,
+    typer.Option("--system", help="NAME, NAME/VARIANT, LABEL=FOLDER or 'LABEL=cmd:PROGRAM ARGS'; may be repeated."),
+]
+ReferenceOption = Annotated[
+    list[str] | None, typer.Option("--reference", help="As --system, for a system to compare with; may be repeated.")
+]
+ProfileOption = Annotated[str, typer.Option("--profile", help="Which evaluators: a name or a YAML file.")]
+TakesOption = Annotated[int, typer.Option("--takes", help="Songs for each prompt.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", help="Only so many prompts, from all languages in turn.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Everything random follows from it.")]
+OutOption = Annotated[Path | None, typer.Option("--out", help="Run folder; default runs/<suite>-<system>-<time>.")]
+ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Continue this run folder instead.")]
+WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; default one per core.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+EmbedOption = Annotated[bool, typer.Option("--embed-audio", help="Put the audio into the HTML file.")]
+RunArgument = Annotated[Path, typer.Argument(help="Run folder.", show_default=False)]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"evalkit {__version__}")
+        raise typer.Exit
+
+
+@app.command(epilog="Example: `evalkit run --suite multilingual --system singer --limit 5`")
+def run(
+    suite: SuiteOption = "",
+    system: SystemOption = None,
+    reference: ReferenceOption = None,
+    profile: ProfileOption = "embedded",
+    takes: TakesOption = 1,
+    limit: LimitOption = None,
+    seed: SeedOption = 0,
+    out: OutOption = None,
+    resume: ResumeOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+    embed_audio: EmbedOption = False,
+) -> None:
+    """Generate, evaluate and report, on one suite."""
+    from evalkit.cli import pipeline
+    from evalkit.cli.display import Display
+
+    display = Display(quiet=as_json)
+    with _open(suite, system, reference, profile, takes, limit, seed, out, resume, display) as writer:
+        pipeline.make_songs(writer, display, workers)
+        pipeline.score_songs(writer, display, workers)
+        result = pipeline.finish(writer)
+    report_path = pipeline.make_report(result.folder, display, embed_audio)
+    _conclude(result, report_path, as_json)
+
+
+@app.command(epilog="Example: `evalkit generate --suite smoke --system singer --takes 2`")
+def generate(
+    suite: SuiteOption = "",
+    system: SystemOption = None,
+    reference: ReferenceOption = None,
+    takes: TakesOption = 1,
+    limit: LimitOption = None,
+    seed: SeedOption = 0,
+    out: OutOption = None,
+    resume: ResumeOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the songs of a suite; evaluate them later."""
+    from evalkit.cli import pipeline
+    from evalkit.cli.display import Display
+
+    display = Display(quiet=as_json)
+    with _open(suite, system, reference, "embedded", takes, limit, seed, out, resume, display) as writer:
+        pipeline.make_songs(writer, display, workers)
+        result = pipeline.finish(writer)
+    _conclude(result, None, as_json)
+
+
+@app.command(epilog="Example: `evalkit evaluate runs/smoke-singer-20260101T120000Z`")
+def evaluate(
+    folder: RunArgument,
+    profile: Annotated[str | None, typer.Option("--profile", help="Default: the run's own.")] = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score the songs of a run; what is scored already is kept."""
+    from evalkit.cli import pipeline
+    from evalkit.cli.display import Display
+
+    display = Display(quiet=as_json)
+    with pipeline.reopen(folder) as writer:
+        pipeline.score_songs(writer, display, workers, profile)
+        result = pipeline.finish(writer)
+    _conclude(result, None, as_json)
+
+
+@app.command(epilog="Example: `evalkit report runs/smoke-singer-20260101T120000Z --embed-audio`")
+def report(folder: RunArgument, embed_audio: EmbedOption = False, as_json: JsonOption = False) -> None:
+    """Write the report of a run again; only reads what is there."""
+    from evalkit.cli import pipeline
+    from evalkit.cli.display import Display
+
+    path = pipeline.make_report(folder, Display(quiet=as_json), embed_audio)
+    _print({"report": str(path), "url": path.resolve().as_uri()}, as_json, path.resolve().as_uri())
+
+
+@app.command("list", epilog="Example: `evalkit list suites`")
+def list_(
+    what: Annotated[str, typer.Argument(help="suites, systems, evaluators, models or profiles.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show what there is, what is ready, and how to get what is missing."""
+    from evalkit.cli import listing
+
+    _print_rows(listing.rows(what), as_json)
+
+
+@models_app.command("list")
+def models_list(as_json: JsonOption = False) -> None:
+    """Show all registered model files and their state."""
+    from evalkit.cli import listing
+
+    _print_rows(listing.rows("models"), as_json)
+
+
+@models_app.command("pull", epilog="Example: `evalkit models pull embedded`")
+def models_pull(names: Annotated[list[str], typer.Argument(help="Models or groups, e.g. embedded.")]) -> None:
+    """Fetch model files and check them."""
+    from evalkit.cli.display import Display
+    from evalkit.models.files import ModelFiles
+
+    files, display = ModelFiles(), Display()
+    for model in files.registry.expand(names):
+        if files.state(model.name) == "ready":
+            display.say(f"{model.name} is there already.")
+            continue
+        with display.stage(f"Fetching {model.name}", 1.0, unit="bytes") as stage:
+            files.pull([model.name], lambda _, done, total, stage=stage: stage.update(done / total if total else 1.0))  # type: ignore[misc]
+        display.say(f"{model.name} is there: {model.size_bytes / 1e6:.0f} MB, {model.licence}.")
+
+
+@models_app.command("verify")
+def models_verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Default: all that are there.")] = None,
+) -> None:
+    """Hash model files and compare; exit code 1 if one is missing or altered."""
+    from evalkit.models.files import ModelFiles
+
+    files = ModelFiles()
+    models = files.registry.expand(names) if names else list(files.registry.models.values())
+    failed = False
+    for model in models:
+        problems = files.problems(model.name)
+        if problems and (names or files.state(model.name) == "damaged"):
+            failed = True
+            typer.echo(f"{model.name}: {problems[0]} Run: evalkit models pull {model.name}")
+        elif not problems:
+            typer.echo(f"{model.name}: all {len(model.files)} files are right ({files.folder(model)})")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `evalkit validate my-suite.yaml`")
+def validate(
+    path: Annotated[str, typer.Argument(help="A suite: YAML, JSONL, or a bundled name.")], as_json: JsonOption = False
+) -> None:
+    """Check a suite line by line; exit code 2 if it has errors."""
+    from benchmarks.loader import check
+
+    issues = check(path)
+    errors = [issue for issue in issues if issue.severity == "error"]
+    if as_json:
+        from dataclasses import asdict
+
+        typer.echo(json.dumps({"valid": not errors, "issues": [asdict(issue) for issue in issues]}, ensure_ascii=False))
+    else:
+        for issue in issues:
+            typer.echo(str(issue))
+        warned = len(issues) - len(errors)
+        typer.echo(f"{path}: {len(errors)} errors, {warned} warnings." if issues else f"{path} is valid.")
+    if errors:
+        raise typer.Exit(EXIT_USAGE)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Check the installation: packages, model files, disk, cache."""
+    from evalkit.cli import listing
+
+    rows = listing.doctor()
+    _print_rows(rows, as_json)
+    if any(row["state"] == "broken" for row in rows):
+        raise typer.Exit(1)
+
+
+def _open(
+    suite: str,
+    system: list[str] | None,
+    reference: list[str] | None,
+    profile: str,
+    takes: int,
+    limit: int | None,
+    seed: int,
+    out: Path | None,
+    resume: Path | None,
+    display: Any,
+) -> Any:
+    from evalkit.cli import pipeline
+
+    request = pipeline.Request(
+        suite=suite,
+        systems=tuple(system or ("singer",)),
+        references=tuple(reference or ()),
+        profile=profile,
+        takes=takes,
+        limit=limit,
+        seed=seed,
+        out=out,
+    )
+    if resume is not None:
+        writer = pipeline.reopen(resume, request if suite else None)
+    elif not suite:
+        raise EvalkitError("Which suite? --suite is missing.", "See: evalkit list suites")
+    else:
+        writer = pipeline.begin(request)
+    global _interrupted_folder
+    _interrupted_folder = writer.folder
+    display.detail(f"Run folder: {writer.folder}")
+    return writer
+
+
+_interrupted_folder: Path | None = None
+"""Run under way, so that an interruption can say how to go on."""
+
+
+def _conclude(result: Any, report_path: Path | None, as_json: bool) -> None:
+    answer = {
+        "run": str(result.folder),
+        "status": result.status,
+        "songs": result.n_songs,
+        "failed_songs": result.n_failed_songs,
+        "failed_scores": result.n_failed_scores,
+        "report": str(report_path) if report_path else None,
+        "url": report_path.resolve().as_uri() if report_path else None,
+    }
+    lines = []
+    if result.n_failed_songs or result.n_failed_scores:
+        lines.append(f"{result.n_failed_songs} songs and {result.n_failed_scores} scores failed; the report says why.")
+    if report_path:
+        lines.append(report_path.resolve().as_uri())
+    else:
+        lines.append(str(result.folder))
+        lines += [f"Next: evalkit evaluate {result.folder}"] if result.status != "complete" else []
+    _print(answer, as_json, "\n".join(lines))
+    if result.exit_code and report_path:
+        raise typer.Exit(result.exit_code)
+    if result.n_failed_songs:
+        raise typer.Exit(1)
+
+
+def _print(answer: dict[str, Any], as_json: bool, text: str) -> None:
+    typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else text)
+
+
+def _print_rows(rows: list[dict[str, str]], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(row[name] for name in row))
+    Console(markup=False, highlight=False).print(table)
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    logging.basicConfig(level=logging.CRITICAL, format="%(message)s", stream=sys.stderr)
+    try:
+        _check_neighbours()
+        result = app(standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except EvalkitError as error:
+        print(f"Error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        return EXIT_USAGE
+    except typer.Exit as exit_:
+        return exit_.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("\nInterrupted; what was finished is kept.", file=sys.stderr)
+        if _interrupted_folder is not None:
+            print(f"Continue with: evalkit run --resume {shlex.quote(str(_interrupted_folder))}", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        from click import ClickException, UsageError
+
+        if not isinstance(error, ClickException):
+            raise
+        error.show()
+        return EXIT_USAGE if isinstance(error, UsageError) else 1
+
+
+def _check_neighbours() -> None:
+    """Refuse to run with a foreign package called generation, benchmarks or reports in front of ours."""
+    from importlib.util import find_spec
+
+    home = Path(__file__).resolve().parent.parent.parent
+    for name in ("generation", "benchmarks", "reports"):
+        spec = find_spec(name)
+        origin = Path(spec.origin).resolve() if spec and spec.origin else None
+        if origin is None or origin.parent.parent != home:
+            found = origin.parent if origin else "nowhere"
+            raise EvalkitError(
+                f"The package {name!r} is loaded from {found}, not from {home / name}.",
+                "Install evalkit into its own virtual environment, or leave the folder that holds the other package.",
+            )

