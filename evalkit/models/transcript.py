@@ -1,0 +1,95 @@
+"""What a transcriber gives back, and the door every speech recogniser stands behind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from evalkit.types import Audio
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """One word as the recogniser wrote it (a leading blank included), with its time in seconds of the song."""
+
+    text: str
+    start_s: float
+    end_s: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A stretch of text that was decoded together.
+
+    Attributes:
+        avg_logprob: Mean natural log-probability of its tokens.
+        compression_ratio: Bytes of the text over its zlib-compressed bytes; high in loops.
+        no_speech_prob: Probability of the no-speech token, 0 to 1.
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+    words: tuple[Word, ...] = ()
+    avg_logprob: float = 0.0
+    compression_ratio: float = 1.0
+    no_speech_prob: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """All that was heard in one recording.
+
+    Attributes:
+        language: The language that was forced.
+        segments: After the filters, in order of time.
+        decoding: Counts: ``chunks``, ``segments``, ``retries`` and its kinds, ``dropped_*``.
+        active_share: Share of the recording with vocal activity, 0 to 1; None if it was not measured.
+        raw_text: Before the filters.
+    """
+
+    language: str
+    segments: tuple[Segment, ...]
+    decoding: Mapping[str, int] = field(default_factory=dict)
+    active_share: float | None = None
+    raw_text: str = ""
+
+    @property
+    def text(self) -> str:
+        """The filtered text."""
+        return "".join(segment.text for segment in self.segments).strip()
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """Words of all segments; a segment without word times gives one entry with all its text."""
+        found: list[Word] = []
+        for segment in self.segments:
+            whole = Word(text=segment.text, start_s=segment.start_s, end_s=segment.end_s, probability=0.0)
+            found.extend(segment.words or (whole,))
+        return tuple(found)
+
+
+class Transcriber(Protocol):
+    """Turns a recording into words."""
+
+    @property
+    def signature_parts(self) -> Mapping[str, str | int | float]:
+        """What determines the transcript, in a fixed order, for signatures."""
+        ...
+
+    def knows(self, language: str) -> bool:
+        """Whether the language can be forced."""
+        ...
+
+    def transcribe(self, audio: Audio, language: str, *, vocals_only: bool = False) -> Transcript:
+        """Transcribe one recording.
+
+        Args:
+            audio: Any rate and number of channels.
+            language: Two- or three-letter code; must be known.
+            vocals_only: The recording is a separated voice, so its level tells where singing is.
+
+        Returns:
+            The transcript; no segments if nothing was heard.
+        """
+        ...

@@ -1,0 +1,206 @@
+"""Whisper for singing: one door, two engines, and a decoding rule that gives the same text every time.
+
+A bare temperature 0 loops on sung audio, and Whisper's usual remedy draws random numbers. Here a chunk that fails
+the usual checks is cut at a pause and decoded again, then decoded without repeats, and only then sampled, from a fixed
+seed.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalkit import audio as audio_door
+from evalkit.errors import ConfigError
+from evalkit.models import activity, boilerplate
+from evalkit.models.activity import Span
+from evalkit.models.transcript import Segment, Transcriber, Transcript
+from evalkit.models.whisper_engines import BEAM_SIZE, SAMPLE_RATE, Engine, FasterWhisper, OpenAIWhisper
+from evalkit.types import Audio, FloatArray
+
+RULE = "ladder1"
+"""Name of chunking, ladder and filters; raised whenever any of them changes."""
+
+MAX_COMPRESSION_RATIO = 2.4
+MIN_AVG_LOGPROB = -1.0
+MAX_NO_SPEECH_PROB = 0.6
+MIN_SPLIT_S = 8.0
+"""Chunks at least this long are cut in two when they fail."""
+
+NO_REPEAT_NGRAM = 6
+SAMPLING_TEMPERATURES = (0.4, 0.8)
+SEED = 20_261_122
+MIN_CHUNK_S = 0.1
+
+_ENGINES: dict[str, Callable[..., Engine]] = {"faster-whisper": FasterWhisper, "openai-whisper": OpenAIWhisper}
+
+
+def make_transcriber(engine: str, model_folder: Path, options: Mapping[str, Any] | None = None) -> Transcriber:
+    """Load a Whisper model.
+
+    Args:
+        engine: ``"faster-whisper"`` or ``"openai-whisper"``.
+        model_folder: Folder of the weights.
+        options: ``compute_type`` (faster-whisper only, default ``"int8"``).
+
+    Returns:
+        A transcriber that keeps nothing between recordings.
+
+    Raises:
+        ConfigError: unknown engine or option.
+        MissingDependencyError: the engine's package is not installed.
+        ModelError: the weights cannot be read.
+    """
+    options = dict(options or {})
+    if engine not in _ENGINES:
+        raise ConfigError(f"Unknown Whisper engine {engine!r}.", f"Use one of: {', '.join(_ENGINES)}.")
+    allowed = {"compute_type"} if engine == "faster-whisper" else set()
+    unknown = sorted(set(options) - allowed)
+    if unknown:
+        raise ConfigError(
+            f"Engine {engine} has no option {unknown[0]!r}.", f"Known: {', '.join(sorted(allowed)) or 'none'}."
+        )
+    return WhisperTranscriber(_ENGINES[engine](model_folder, **options))
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """Segments of one chunk and how many seconds of audio they stand for."""
+
+    segments: tuple[Segment, ...]
+
+    @property
+    def loops(self) -> bool:
+        return any(segment.compression_ratio > MAX_COMPRESSION_RATIO for segment in self.segments)
+
+    @property
+    def avg_logprob(self) -> float:
+        """Mean over segments, weighted by characters; 0 if there is no text."""
+        weights = [len(segment.text) for segment in self.segments]
+        if not sum(weights):
+            return 0.0
+        return float(np.average([segment.avg_logprob for segment in self.segments], weights=weights))
+
+    @property
+    def passes(self) -> bool:
+        return not self.loops and all(segment.avg_logprob >= MIN_AVG_LOGPROB for segment in self.segments)
+
+
+class WhisperTranscriber:
+    """The policy around an engine: resampling, chunks, ladder, filters.
+
+    Args:
+        engine: What decodes a chunk.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def signature_parts(self) -> Mapping[str, str | int | float]:
+        """Engine, beam, decoding rule and resampler."""
+        return {
+            "engine": self._engine.description,
+            "beam": BEAM_SIZE,
+            "decode": RULE,
+            "filter": boilerplate.NAME,
+            "resample": audio_door.RESAMPLER,
+        }
+
+    def knows(self, language: str) -> bool:
+        """Whether the language can be forced."""
+        return self._engine.knows(language)
+
+    def transcribe(self, audio: Audio, language: str, *, vocals_only: bool = False) -> Transcript:
+        """Transcribe one recording (see `evalkit.models.transcript.Transcriber`)."""
+        samples = audio_door.resample(audio_door.to_mono(audio), SAMPLE_RATE).samples[0]
+        counts: Counter[str] = Counter()
+        spans = activity.active_spans(samples, SAMPLE_RATE)
+        active_share = sum(span.size for span in spans) / len(samples) if len(samples) else 0.0
+        if vocals_only:
+            chunks = activity.chunks_of_voice(spans, SAMPLE_RATE)
+        else:
+            # Any level will do: Whisper scales its input.
+            chunks = [Span(0, len(samples))] if np.any(samples) else []
+        segments: list[Segment] = []
+        for chunk in chunks:
+            for piece in activity.quiet_chunks(samples, SAMPLE_RATE, chunk):
+                if piece.size >= MIN_CHUNK_S * SAMPLE_RATE:
+                    counts["chunks"] += 1
+                    segments.extend(self._climb(samples, piece, language, counts).segments)
+        kept = self._filter(segments, spans if vocals_only else None, counts)
+        counts["segments"] = len(kept)
+        names = ("chunks", "segments", "retries", "split", "no_repeat", "sampled", "gave_up")
+        dropped = ("dropped_boilerplate", "dropped_silence", "dropped_inactive")
+        return Transcript(
+            language=language,
+            segments=tuple(kept),
+            decoding={name: counts[name] for name in (*names, *dropped)},
+            active_share=active_share if vocals_only else None,
+            raw_text="".join(segment.text for segment in segments).strip(),
+        )
+
+    def _climb(self, samples: FloatArray, span: Span, language: str, counts: Counter[str]) -> _Attempt:
+        """Decode a chunk; while it fails the checks, take the next step of the ladder; keep the best attempt."""
+        chunk = np.ascontiguousarray(samples[span.start : span.stop])
+        offset_s = span.start / SAMPLE_RATE
+
+        def attempt(decoded: list[Segment]) -> _Attempt:
+            return _Attempt(tuple(_shift(segment, offset_s) for segment in decoded))
+
+        tried = [attempt(self._engine.decode(chunk, language))]
+        if tried[-1].passes:
+            return tried[-1]
+        if span.size >= MIN_SPLIT_S * SAMPLE_RATE:
+            counts["retries"] += 1
+            counts["split"] += 1
+            halves = activity.split_at_pause(samples, SAMPLE_RATE, span)
+            parts = [self._climb(samples, half, language, counts).segments for half in halves]
+            return _best([*tried, _Attempt(parts[0] + parts[1])])
+        if tried[0].loops and self._engine.can_forbid_repeats:
+            counts["retries"] += 1
+            counts["no_repeat"] += 1
+            tried.append(attempt(self._engine.decode(chunk, language, no_repeat_ngram=NO_REPEAT_NGRAM)))
+        for temperature in SAMPLING_TEMPERATURES:
+            # Sampling cures loops; a text that is merely improbable does not get better by chance.
+            if not all(one.loops for one in tried):
+                break
+            counts["retries"] += 1
+            counts["sampled"] += 1
+            tried.append(attempt(self._engine.sample(chunk, language, temperature=temperature, seed=SEED)))
+        best = _best(tried)
+        counts["gave_up"] += not best.passes
+        return best
+
+    def _filter(self, segments: list[Segment], spans: list[Span] | None, counts: Counter[str]) -> list[Segment]:
+        kept = []
+        for segment in segments:
+            if segment.no_speech_prob > MAX_NO_SPEECH_PROB and segment.avg_logprob < MIN_AVG_LOGPROB:
+                counts["dropped_silence"] += 1
+            elif boilerplate.is_boilerplate(segment.text):
+                counts["dropped_boilerplate"] += 1
+            elif spans is not None and not any(
+                span.start < segment.end_s * SAMPLE_RATE and segment.start_s * SAMPLE_RATE < span.stop for span in spans
+            ):
+                counts["dropped_inactive"] += 1
+            else:
+                kept.append(segment)
+        return kept
+
+
+def _best(attempts: list[_Attempt]) -> _Attempt:
+    """One that does not loop before one that does, then the most probable; the earlier of equals."""
+    return max(attempts, key=lambda attempt: (not attempt.loops, attempt.avg_logprob))
+
+
+def _shift(segment: Segment, offset_s: float) -> Segment:
+    words = tuple(
+        replace(word, start_s=round(word.start_s + offset_s, 3), end_s=round(word.end_s + offset_s, 3))
+        for word in segment.words
+    )
+    return replace(
+        segment, start_s=round(segment.start_s + offset_s, 3), end_s=round(segment.end_s + offset_s, 3), words=words
+    )

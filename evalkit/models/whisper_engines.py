@@ -1,0 +1,205 @@
+"""The two Whisper engines, as plain decoders of at most 28 seconds; all policy is in `evalkit.models.whisper`."""
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+from evalkit.errors import ModelError, missing_package
+from evalkit.models.transcript import Segment, Word
+from evalkit.types import FloatArray
+
+SAMPLE_RATE = 16_000
+BEAM_SIZE = 5
+
+
+class Engine(Protocol):
+    """Decodes one chunk.
+
+    Attributes:
+        description: Name, version and arithmetic, for signatures.
+        can_forbid_repeats: Whether ``no_repeat_ngram`` works.
+    """
+
+    description: str
+    can_forbid_repeats: bool
+
+    def knows(self, language: str) -> bool:
+        """Whether the language has a token."""
+        ...
+
+    def decode(self, samples: FloatArray, language: str, *, no_repeat_ngram: int = 0) -> list[Segment]:
+        """Beam search at temperature 0.
+
+        Args:
+            samples: Mono at 16 kHz [time].
+            language: Whisper's code.
+            no_repeat_ngram: Forbid that this many tokens occur twice in the same order; 0 forbids nothing.
+
+        Returns:
+            Segments with times from the begin of ``samples``.
+        """
+        ...
+
+    def sample(self, samples: FloatArray, language: str, *, temperature: float, seed: int) -> list[Segment]:
+        """Draw tokens at ``temperature``; the same seed gives the same text whatever was decoded before."""
+        ...
+
+
+class FasterWhisper:
+    """faster-whisper on CTranslate2: int8, one thread, so that results do not depend on the machine's load.
+
+    Args:
+        folder: A converted model: ``model.bin``, ``config.json``, ``tokenizer.json``, ``vocabulary.*``.
+        compute_type: CTranslate2's name of the arithmetic.
+    """
+
+    can_forbid_repeats = True
+
+    def __init__(self, folder: Path, compute_type: str = "int8") -> None:
+        self._folder = folder
+        self._compute_type = compute_type
+        self._model = self._load()
+        versions = [importlib.metadata.version(name) for name in ("faster-whisper", "ctranslate2")]
+        self.description = f"faster-whisper{versions[0]}+ct2-{versions[1]}-{compute_type}"
+
+    def _load(self) -> Any:
+        from faster_whisper import WhisperModel
+
+        try:
+            return WhisperModel(
+                str(self._folder),
+                device="cpu",
+                compute_type=self._compute_type,
+                cpu_threads=1,
+                num_workers=1,
+                local_files_only=True,
+            )
+        except (RuntimeError, ValueError, OSError) as error:
+            raise ModelError(
+                f"The Whisper model in {self._folder} cannot be loaded ({error}).", "Run: evalkit models verify"
+            ) from error
+
+    def knows(self, language: str) -> bool:
+        """Whether the language has a token."""
+        return language in self._model.supported_languages
+
+    def decode(self, samples: FloatArray, language: str, *, no_repeat_ngram: int = 0) -> list[Segment]:
+        """Beam search at temperature 0."""
+        return self._run(self._model, samples, language, temperature=0.0, no_repeat_ngram_size=no_repeat_ngram)
+
+    def sample(self, samples: FloatArray, language: str, *, temperature: float, seed: int) -> list[Segment]:
+        """Draw tokens at ``temperature``."""
+        import ctranslate2
+
+        # CTranslate2 seeds the generator of a thread once, when that thread first draws; setting the seed later changes
+        # nothing. A model of its own has threads of its own, so every draw begins at the seed.
+        ctranslate2.set_random_seed(seed)
+        return self._run(self._load(), samples, language, temperature=temperature, best_of=5)
+
+    def _run(self, model: Any, samples: FloatArray, language: str, **options: Any) -> list[Segment]:
+        segments, _ = model.transcribe(
+            samples,
+            language=language,
+            task="transcribe",
+            beam_size=BEAM_SIZE,
+            condition_on_previous_text=False,
+            word_timestamps=True,
+            vad_filter=False,
+            no_speech_threshold=None,  # a silent stretch is decided on, and counted, by the caller
+            **options,
+        )
+        return [
+            Segment(
+                text=segment.text,
+                start_s=float(segment.start),
+                end_s=float(segment.end),
+                words=tuple(
+                    Word(
+                        text=word.word,
+                        start_s=float(word.start),
+                        end_s=float(word.end),
+                        probability=float(word.probability),
+                    )
+                    for word in segment.words or ()
+                ),
+                avg_logprob=float(segment.avg_logprob),
+                compression_ratio=float(segment.compression_ratio),
+                no_speech_prob=float(segment.no_speech_prob),
+            )
+            for segment in segments
+        ]
+
+
+class OpenAIWhisper:
+    """The original implementation in PyTorch, float32.
+
+    Args:
+        folder: Holds either ``*.pt`` in OpenAI's form (opened with ``weights_only=True``) or a CTranslate2 model, whose
+            weights are read back; so both engines can run on the very same files.
+    """
+
+    can_forbid_repeats = False
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            import whisper
+        except ImportError as error:
+            raise missing_package("engine openai-whisper", "openai-whisper", "openai-whisper") from error
+        from evalkit.models.whisper_weights import load_openai_model
+
+        self._whisper = whisper
+        self._model = load_openai_model(folder)
+        self.description = f"openai-whisper{importlib.metadata.version('openai-whisper')}-float32"
+
+    def knows(self, language: str) -> bool:
+        """Whether the language has a token."""
+        languages = list(self._whisper.tokenizer.LANGUAGES)[: self._model.num_languages]
+        return language in languages if self._model.is_multilingual else language == "en"
+
+    def decode(self, samples: FloatArray, language: str, *, no_repeat_ngram: int = 0) -> list[Segment]:
+        """Beam search at temperature 0."""
+        if no_repeat_ngram:
+            raise ValueError("openai-whisper cannot forbid repeats")
+        return self._run(samples, language, temperature=0.0, beam_size=BEAM_SIZE)
+
+    def sample(self, samples: FloatArray, language: str, *, temperature: float, seed: int) -> list[Segment]:
+        """Draw tokens at ``temperature``."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self._run(samples, language, temperature=temperature, best_of=5)
+
+    def _run(self, samples: FloatArray, language: str, **options: Any) -> list[Segment]:
+        result = self._model.transcribe(
+            samples,
+            language=language,
+            task="transcribe",
+            condition_on_previous_text=False,
+            word_timestamps=True,
+            no_speech_threshold=None,
+            fp16=False,
+            verbose=None,
+            **options,
+        )
+        return [
+            Segment(
+                text=segment["text"],
+                start_s=float(segment["start"]),
+                end_s=float(segment["end"]),
+                words=tuple(
+                    Word(
+                        text=word["word"],
+                        start_s=float(word["start"]),
+                        end_s=float(word["end"]),
+                        probability=float(word["probability"]),
+                    )
+                    for word in segment.get("words", ())
+                ),
+                avg_logprob=float(segment["avg_logprob"]),
+                compression_ratio=float(segment["compression_ratio"]),
+                no_speech_prob=float(segment["no_speech_prob"]),
+            )
+            for segment in result["segments"]
+            if segment["text"].strip()
+        ]
