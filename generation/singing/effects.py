@@ -4,6 +4,7 @@ import functools
 import itertools
 
 import numpy as np
+import scipy.ndimage
 import scipy.signal
 
 from evalkit.audio import resample
@@ -14,6 +15,8 @@ HIGH_PASS_HZ = 90.0
 
 _THRESHOLD_DB = -24.0
 _RATIO = 2.5
+_CEILING = 0.4
+_LOOK_AHEAD_S = 0.004
 _HOP_S = 0.01
 _ATTACK_S, _RELEASE_S = 0.02, 0.15
 
@@ -26,7 +29,7 @@ _REVERB_GAIN = 0.16
 def polish(voice: FloatArray, sample_rate: int) -> Audio:
     """Dry mono voice [time] to stereo at 48 kHz; the length in seconds is kept."""
     clip = resample(Audio(samples=voice.reshape(1, -1), sample_rate=sample_rate), SAMPLE_RATE)
-    dry = compress(high_pass(clip.samples[0]))
+    dry = limit(compress(high_pass(clip.samples[0])))
     wet = np.stack([scipy.signal.oaconvolve(dry, impulse)[: dry.size] for impulse in _reverb_impulses()])
     return Audio(samples=(dry + wet).astype(np.float32), sample_rate=SAMPLE_RATE)
 
@@ -61,6 +64,14 @@ def compress(samples: FloatArray) -> FloatArray:
     centres = (np.arange(n_hops) + 0.5) * hop
     curve = np.interp(np.arange(samples.size), centres, 10 ** (-np.array(smooth_db) / 20))
     return np.asarray(samples * curve * gain, dtype=np.float32)
+
+
+def limit(samples: FloatArray) -> FloatArray:
+    """Keep peaks at or below 0.4, 12 dB above the loud frames, by a gain that moves smoothly ahead of them."""
+    gain = np.minimum(1.0, _CEILING / np.maximum(np.abs(samples), 1e-9))
+    reach = round(_LOOK_AHEAD_S * SAMPLE_RATE)
+    held = scipy.ndimage.minimum_filter1d(gain, 2 * reach + 1)
+    return np.asarray(samples * scipy.ndimage.uniform_filter1d(held, 2 * reach + 1), dtype=np.float32)
 
 
 @functools.lru_cache(maxsize=1)

@@ -84,7 +84,7 @@ def speak(text: str, voice: str, *, words_per_minute: int = 140) -> Speech:
     Raises:
         GenerationError: the voice does not exist, or nothing could be spoken.
     """
-    library, sample_rate = _loaded()
+    library, rate = _loaded()
     _set_voice(library, voice)
     library.espeak_SetParameter(_RATE_PARAMETER, words_per_minute, 0)
     chunks: list[FloatArray] = []
@@ -108,7 +108,12 @@ def speak(text: str, voice: str, *, words_per_minute: int = 140) -> Speech:
     library.espeak_Synchronize()
     if code != 0 or not chunks:
         raise GenerationError(f"espeak-ng could not speak {text[:40]!r} (code {code}).")
-    return Speech(samples=np.concatenate(chunks), sample_rate=sample_rate, phonemes=tuple(phonemes))
+    return Speech(samples=np.concatenate(chunks), sample_rate=rate, phonemes=tuple(phonemes))
+
+
+def sample_rate() -> int:
+    """Of everything `speak` returns, in Hz."""
+    return _loaded()[1]
 
 
 @functools.lru_cache(maxsize=1)
@@ -133,10 +138,10 @@ def _loaded() -> tuple[Any, int]:
         ctypes.c_void_p,
     ]
     folder = str(espeakng_loader.get_data_path()).encode()
-    sample_rate = library.espeak_Initialize(_SYNCHRONOUS, 0, folder, _PHONEME_EVENTS_AS_IPA | _DO_NOT_EXIT)
-    if sample_rate <= 0:
+    rate = library.espeak_Initialize(_SYNCHRONOUS, 0, folder, _PHONEME_EVENTS_AS_IPA | _DO_NOT_EXIT)
+    if rate <= 0:
         raise GenerationError("espeak-ng could not be started: its data folder was not found.")
-    return library, int(sample_rate)
+    return library, int(rate)
 
 
 def _set_voice(library: Any, voice: str) -> None:
