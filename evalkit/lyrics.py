@@ -9,6 +9,7 @@ Vocal labels (verse, chorus, bridge) need text; instrumental ones must have none
 that breaks the grammar is reported with its line.
 """
 
+import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ MAX_CHARACTERS = 20_000
 """Longest lyric accepted; a four-minute song has about 2,000."""
 
 _LABEL = re.compile(r"\[([^\[\]]*)\]")
+# ASCII controls but tab and newline, C1 controls, Unicode line separators (they would break a line in two for some
+# readers only) and lone surrogates (no file can hold them).
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_TO_ASCII = str.maketrans("，。！？；：、．（）【】", ",.!?;:,.(),,")
 _SHORT_FORMS = {"intro": "intro-short", "inst": "inst-short", "outro": "outro-short"}
 
 
@@ -78,6 +83,7 @@ def parse_with_issues(text: str) -> tuple[tuple[Section, ...], list[LyricIssue]]
     Returns:
         The sections that could be read, and all issues in order of their line.
     """
+    text = text.replace("\r\n", "\n")
     issues = _check_characters(text)
     if issues or not text.strip():
         return (), issues
@@ -90,12 +96,17 @@ def parse_with_issues(text: str) -> tuple[tuple[Section, ...], list[LyricIssue]]
 def to_official(sections: Iterable[Section]) -> str:
     """Write sections in the one-line spelling.
 
-    Inside a line a full stop would end the sentence, so it is written as a comma; so is a semicolon.
+    Inside a line a full stop would end the sentence, so it is written as a comma; so is a semicolon. Full-width
+    punctuation becomes ASCII, runs of spaces become one. A section ends with a full stop unless its last line is
+    Chinese or Japanese, as SongGeneration documents.
     """
     parts = []
     for section in sections:
-        lines = [line.rstrip(" .").replace(".", ",").replace(";", ",") for line in section.lines]
-        parts.append(f"[{section.label}]" + (" " + ".".join(lines) + "." if lines else ""))
+        lines = [line for raw in section.lines if (line := _official_line(raw))]
+        part = f"[{section.label}]"
+        if lines:
+            part += " " + ".".join(lines) + ("" if _is_unspaced(lines[-1][-1]) else ".")
+        parts.append(part)
     return " ; ".join(parts)
 
 
@@ -110,11 +121,20 @@ def _check_characters(text: str) -> list[LyricIssue]:
         return [LyricIssue(line=1, message=message, hint="Split it into several prompts.")]
     issues = []
     for number, line in enumerate(text.split("\n"), start=1):
-        bad = next((char for char in line if (ord(char) < 32 and char not in "\t\r") or 127 <= ord(char) < 160), None)
-        if bad is not None:
-            message = f"control character U+{ord(bad):04X} in {line[:40]!r}."
+        bad = _FORBIDDEN.search(line)
+        if bad:
+            message = f"control character U+{ord(bad.group()):04X} in {line[:40]!r}."
             issues.append(LyricIssue(line=number, message=message, hint="Remove it."))
     return issues
+
+
+def _official_line(line: str) -> str:
+    text = " ".join(line.translate(_TO_ASCII).split())
+    return text.strip(" .;").replace(".", ",").replace(";", ",")
+
+
+def _is_unspaced(char: str) -> bool:
+    return "\u3040" <= char <= "\u30ff" or "\u3400" <= char <= "\u9fff"
 
 
 _Block = tuple[int, str, list[str]]  # line of the label, label, lyric lines
@@ -132,9 +152,10 @@ def _blocks_by_lines(text: str, issues: list[LyricIssue]) -> list[_Block]:
         if match:
             blocks.append((number, match.group(1), []))
             rest = line[match.end() :].strip()
-            if not rest:
-                continue
-            line = rest
+            # Text beside its label is the official spelling with a line break after each separator.
+            if rest and not _reject_inner_label(number, rest, issues):
+                blocks[-1][2].extend(part.strip() for part in rest.split(".") if part.strip())
+            continue
         if not blocks:
             issues.append(_missing_label(number, line))
             blocks.append((number, "verse", []))
@@ -185,9 +206,9 @@ def _reject_inner_label(number: int, line: str, issues: list[LyricIssue]) -> boo
 def _make_section(number: int, label: str, lines: Sequence[str], issues: list[LyricIssue]) -> Section | None:
     label = _SHORT_FORMS.get(label, label)
     if label not in LABELS:
-        near = label.strip().lower()
-        known = near if near in LABELS else ", ".join(LABELS)
-        issues.append(LyricIssue(line=number, message=f"unknown section label [{label}].", hint=f"Use: {known}."))
+        issues.append(
+            LyricIssue(line=number, message=f"unknown section label [{label[:40]}].", hint=_label_hint(label))
+        )
         return None
     if label in VOCAL_LABELS and not any(_has_word(line) for line in lines):
         issues.append(LyricIssue(line=number, message=f"[{label}] has no words.", hint="Add lyric lines or remove it."))
@@ -202,3 +223,9 @@ def _make_section(number: int, label: str, lines: Sequence[str], issues: list[Ly
 
 def _has_word(line: str) -> bool:
     return any(char.isalnum() for char in line)
+
+
+def _label_hint(label: str) -> str:
+    wanted = label.strip().lower()
+    near = difflib.get_close_matches(_SHORT_FORMS.get(wanted, wanted)[:40], LABELS, n=1)
+    return f"Did you mean [{near[0]}]?" if near else f"Use: {', '.join(LABELS)}."
