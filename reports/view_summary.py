@@ -1,0 +1,233 @@
+"""Headline cards, the table by language and the tables by metric."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from evalkit.types import Score, Song, Summary
+from reports import numbers
+from reports.index import Index
+from reports.languages import title_of
+from reports.report import (
+    Card,
+    Distribution,
+    Estimate,
+    LanguageRow,
+    LanguageTable,
+    Measure,
+    MetricGroup,
+    MetricRow,
+    Missing,
+    Scale,
+    Whisker,
+)
+
+FEW = 20
+"""Below this many prompts a number is shown, but nothing is claimed from it (dots are hollow)."""
+
+MAX_DOTS = 60
+N_BARS = 32
+
+STATUS_LABELS = {
+    "failed": "failed",
+    "missing_audio": "audio missing",
+    "missing_model": "model missing",
+    "not_applicable": "not applicable",
+    "not_evaluated": "not evaluated",
+}
+
+
+def make_cards(index: Index) -> tuple[Card, ...]:
+    """One card for each headline measure; the first three declared if none is marked."""
+    chosen = headline(index)
+    summaries = index.summaries([(system.name, m.index, None) for m in chosen for system in index.systems])
+    cards = []
+    for place, measure in enumerate(chosen):
+        row = summaries[place * len(index.systems) : (place + 1) * len(index.systems)]
+        axis = _axis(index, measure, row)
+        estimates = [
+            _estimate(index, measure, summary, system.name, None, axis)
+            for summary, system in zip(row, index.systems, strict=True)
+        ]
+        cards.append(Card(measure=measure, estimates=tuple(estimates), scale=_scale(measure, axis)))
+    return tuple(cards)
+
+
+def headline(index: Index) -> list[Measure]:
+    """Measures marked as headline; if there is none, the first three."""
+    return [m for m in index.measures if m.headline] or list(index.measures[:3])
+
+
+def make_languages(index: Index) -> LanguageTable | None:
+    """Headline measures by language and system; None with a single language or nothing measured."""
+    columns = headline(index)
+    languages = index.languages
+    if len(languages) < 2 or not columns:
+        return None
+    prompts = {code: {s.prompt_id for s in index.songs if index.language(s) == code} for code in languages}
+    n_songs = Counter((index.language(song), song.system) for song in index.songs)
+    heads = [(code, place) for code in languages for place in range(len(index.systems))]
+    heads = [head for head in heads if n_songs[head[0], index.systems[head[1]].name]]
+    wanted = [(index.systems[place].name, m.index, prompts[code]) for code, place in heads for m in columns]
+    found = index.summaries(wanted)
+    axes = [_axis(index, m, found[k :: len(columns)]) for k, m in enumerate(columns)]
+    rows = []
+    for number, (code, place) in enumerate(heads):
+        system = index.systems[place].name
+        cells = found[number * len(columns) : (number + 1) * len(columns)]
+        estimates = [
+            _estimate(index, m, cell, system, code, axis) for m, cell, axis in zip(columns, cells, axes, strict=True)
+        ]
+        rows.append(
+            LanguageRow(
+                code=code,
+                title=title_of(code),
+                system=place,
+                n_songs=n_songs[code, system],
+                estimates=tuple(estimates),
+            )
+        )
+    return LanguageTable(
+        columns=tuple(columns),
+        scales=tuple(_scale(m, axis) for m, axis in zip(columns, axes, strict=True)),
+        rows=tuple(rows),
+        any_few=any(e.few for row in rows for e in row.estimates),
+    )
+
+
+def make_groups(index: Index) -> tuple[MetricGroup, ...]:
+    """All measures by evaluator."""
+    wanted = [(system.name, m.index, None) for m in index.measures for system in index.systems]
+    summaries = index.summaries(wanted)
+    width = len(index.systems)
+    rows = {m.index: _row(index, m, summaries[k * width : (k + 1) * width]) for k, m in enumerate(index.measures)}
+    groups = []
+    versions = {evaluator.name: evaluator.version for evaluator in index.run.info.evaluators}
+    for name in dict.fromkeys(m.evaluator for m in index.measures):
+        mine = tuple(rows[m.index] for m in index.measures if m.evaluator == name)
+        groups.append(
+            MetricGroup(
+                evaluator=name,
+                version=versions.get(name, ""),
+                title=name.replace("_", " ").capitalize() if name else "Undeclared",
+                rows=mine,
+                summary=numbers.count(len(mine), "metric"),
+            )
+        )
+    return tuple(groups)
+
+
+def missing_of(index: Index, measure: Measure, system: str, language: str | None) -> tuple[Missing, ...]:
+    """What has no value and why, most frequent first; songs without any line for this metric count as not evaluated."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for song in songs_of(index, system, language):
+        score = index.scores.get(song.id, {}).get(measure.index)
+        if score is None:
+            other = any(
+                index.metrics[k].name == measure.name for k in index.scores.get(song.id, {}) if k != measure.index
+            )
+            if not other:
+                counts["not_evaluated", song.reason or "this song has no line for this metric"] += 1
+        elif score.value is None:
+            counts[score.status, score.reason] += 1
+    return tuple(
+        Missing(status=status, label=STATUS_LABELS[status], count=n, reason=reason)
+        for (status, reason), n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
+
+
+def songs_of(index: Index, system: str, language: str | None) -> Iterable[Song]:
+    """Songs of a system, of one language if given."""
+    return (s for s in index.songs if s.system == system and (language is None or index.language(s) == language))
+
+
+def _row(index: Index, measure: Measure, summaries: Sequence[Summary]) -> MetricRow:
+    pools = [_values(index, measure, index.pool(system.name, measure.index)) for system in index.systems]
+    axis = _axis(index, measure, summaries, [value for pool in pools for value in pool])
+    return MetricRow(
+        measure=measure,
+        estimates=tuple(
+            _estimate(index, measure, summary, system.name, None, axis)
+            for summary, system in zip(summaries, index.systems, strict=True)
+        ),
+        distributions=tuple(_distribution(pool, axis) for pool in pools),
+        scale=_scale(measure, axis),
+    )
+
+
+def _values(index: Index, measure: Measure, scores: Iterable[Score]) -> list[float]:
+    return [index.shown(measure.index, score.value) for score in scores if score.value is not None]
+
+
+def _axis(
+    index: Index, measure: Measure, summaries: Sequence[Summary], values: Sequence[float] = ()
+) -> tuple[float, float]:
+    ends = [end for s in summaries for end in (s.estimate, s.ci_low, s.ci_high) if end is not None]
+    shown = [index.shown(measure.index, end) for end in ends] + list(values)
+    bounds = index.metrics[measure.index].bounds
+    low, high = (None if bound is None else bound * measure.scale for bound in bounds)
+    return numbers.nice_range(shown, (low, high))
+
+
+def _scale(measure: Measure, axis: tuple[float, float]) -> Scale:
+    digits = numbers.axis_digits(*axis)
+    good = None
+    if measure.good is not None:
+        low, high = measure.good
+        ends = (axis[0] if low is None else low), (axis[1] if high is None else high)
+        good = (_place(ends[0], axis), _place(ends[1], axis))
+    unit = measure.suffix if len(measure.suffix) <= 4 else ""
+    return Scale(low=numbers.number(axis[0], digits), high=numbers.number(axis[1], digits) + unit, good=good)
+
+
+def _place(value: float, axis: tuple[float, float]) -> float:
+    share = (value - axis[0]) / (axis[1] - axis[0])
+    return round(100 * min(1.0, max(0.0, share)), 2)
+
+
+def _estimate(
+    index: Index, measure: Measure, summary: Summary, system: str, language: str | None, axis: tuple[float, float]
+) -> Estimate:
+    missing = missing_of(index, measure, system, language)
+    by_label: Counter[str] = Counter()
+    for item in missing:
+        by_label[item.label] += item.count
+    digits = max(measure.digits, 1) if measure.digits == 0 and not measure.suffix else measure.digits
+    shown = [
+        None if end is None else index.shown(measure.index, end)
+        for end in (summary.estimate, summary.ci_low, summary.ci_high)
+    ]
+    value, low, high = shown
+    few = 0 < summary.n < FEW
+    whisker = None
+    if value is not None:
+        ends = [None if end is None else _place(end, axis) for end in (low, high)]
+        whisker = Whisker(at=_place(value, axis), low=ends[0], high=ends[1], hollow=few)
+    text = numbers.MISSING if value is None else numbers.number(value, digits)
+    return Estimate(
+        value=None if value is None else round(value, digits),
+        text=text if value is None else text + measure.suffix,
+        number=text,
+        interval=numbers.interval(low, high, digits),
+        n=summary.n,
+        n_text=numbers.count(summary.n, "prompt"),
+        missing=missing,
+        missing_text=", ".join(f"{n:,} {label}" for label, n in by_label.items()),
+        method=summary.method,
+        few=few,
+        whisker=whisker,
+    )
+
+
+def _distribution(values: Sequence[float], axis: tuple[float, float]) -> Distribution:
+    if not values:
+        return Distribution()
+    ordered = sorted(_place(value, axis) for value in values)
+    half = len(ordered) // 2
+    median = ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    if len(ordered) <= MAX_DOTS:
+        return Distribution(dots=tuple(ordered), median=round(median, 2))
+    bins = Counter(min(N_BARS - 1, int(place * N_BARS / 100)) for place in ordered)
+    top = max(bins.values())
+    width = 100 / N_BARS
+    bars = tuple((round(k * width, 3), round(width, 3), round(100 * n / top, 1)) for k, n in sorted(bins.items()))
+    return Distribution(bars=bars, median=round(median, 2))
