@@ -189,7 +189,8 @@ def _pitched_bar(
     rng: np.random.Generator,
 ) -> list[Hit]:
     role, energy = player.instrument.role, context.energy
-    if not player.asked and player.instrument.name == style.colour and energy < 0.75:
+    is_colour = not player.asked and player.instrument.name == style.colour
+    if is_colour and energy < 0.75 and (role != "melody" or context.is_vocal):
         return []
     if role == "pad":
         return parts.held(keys, 52 + 24 * energy)
@@ -200,7 +201,7 @@ def _pitched_bar(
             return parts.line(context.tones, scale, _centre(player.instrument, mood), last, rng)
         # Beneath the voice: one long soft chord tone.
         key = min((voicing.nearest_key(tone, last - 5) for tone in context.tones), key=lambda near: abs(near - last))
-        return [Hit(0, STEPS * 0.95, key, 56)]
+        return [Hit(0, STEPS * 0.95, key, 60)]
     pattern = style.comp_chorus if energy >= 0.75 else style.comp
     if context.bar.label.startswith("bridge"):
         pattern = "x.......x......."  # the bridge opens up: half notes

@@ -66,7 +66,7 @@ def drums(style: Style, energy: float, *, is_first: bool, is_fill: bool, rng: np
 
 
 def _fill(style: Style, energy: float, rng: np.random.Generator) -> list[Hit]:
-    soft = style.drum_gain_db < 0 or energy < 0.4
+    soft = not style.has_loud_fills or energy < 0.4
     keys = (
         (SNARE, SNARE, LOW_TOM, FLOOR_TOM),
         (HIGH_TOM, HIGH_TOM, LOW_TOM, FLOOR_TOM),

@@ -43,6 +43,7 @@ class Style:
         plays_drums: Drums play without being asked for.
         drums_from_start: False holds them back until the first chorus.
         drum_gain_db: Level of the kit.
+        has_loud_fills: False for kits that only hint at a fill.
         timing: Scale of the humanised timing; 0 is a machine.
     """
 
@@ -64,6 +65,7 @@ class Style:
     plays_drums: bool = True
     drums_from_start: bool = True
     drum_gain_db: float = 0.0
+    has_loud_fills: bool = True
     timing: float = 1.0
     aliases: tuple[str, ...] = field(default=())
 
@@ -84,6 +86,7 @@ STYLES: tuple[Style, ...] = (
         comp_chorus="x...x...x...x.x.",
         band=("piano", "acoustic guitar"),
         colour="strings",
+        drum_gain_db=2.0,
         aliases=("indie", "k-pop", "j-pop", "c-pop", "mandopop", "schlager", "dance pop", "synth-pop"),
     ),
     Style(
@@ -118,7 +121,8 @@ STYLES: tuple[Style, ...] = (
         band=("acoustic guitar", "classical guitar"),
         colour="fiddle",
         kit=40,
-        drum_gain_db=-2.0,
+        drum_gain_db=1.0,
+        has_loud_fills=False,
         aliases=("acoustic", "singer-songwriter", "celtic", "chinese style", "chinese tradition", "world"),
     ),
     Style(
@@ -141,6 +145,8 @@ STYLES: tuple[Style, ...] = (
         kit=32,
         swing=0.66,
         sevenths=True,
+        drum_gain_db=4.0,
+        has_loud_fills=False,
         aliases=("swing", "blues", "lounge"),
     ),
     Style(
@@ -177,7 +183,8 @@ STYLES: tuple[Style, ...] = (
         colour="strings",
         kit=40,
         drums_from_start=False,
-        drum_gain_db=-3.0,
+        drum_gain_db=1.0,
+        has_loud_fills=False,
         aliases=("slow", "chanson", "soft pop", "enka"),
     ),
     Style(
@@ -200,6 +207,7 @@ STYLES: tuple[Style, ...] = (
         swing=0.57,
         swings_sixteenths=True,
         sevenths=True,
+        drum_gain_db=2.0,
         aliases=("rnb", "r b", "soul", "neo soul", "gospel", "hip hop", "rap", "trap", "lo fi"),
     ),
     Style(
@@ -214,6 +222,7 @@ STYLES: tuple[Style, ...] = (
         arp="x.xxx.xxx.xxx.xx",
         band=("acoustic guitar", "banjo"),
         colour="steel guitar",
+        drum_gain_db=2.0,
         aliases=("bluegrass", "americana", "western"),
     ),
     Style(
@@ -241,6 +250,7 @@ STYLES: tuple[Style, ...] = (
         arp="x..x..x...x.x...",
         band=("piano", "classical guitar"),
         colour="trumpet",
+        drum_gain_db=1.5,
         aliases=(
             "salsa",
             "bossa nova",
@@ -285,6 +295,7 @@ STYLES: tuple[Style, ...] = (
         band=("warm pad", "harp"),
         colour="strings",
         plays_drums=False,
+        has_loud_fills=False,
         aliases=("classical", "lullaby", "new age", "meditation", "orchestral", "choral"),
     ),
 )

@@ -23,6 +23,9 @@ SILENCE_DB = -80.0
 MIN_RELEASE_S = 0.012
 """Shortest release; an instant stop would click."""
 
+BLOCK = 1 << 14
+"""Samples interpolated at once, so that the work stays in the processor's cache."""
+
 FILTER_BLOCK = 512
 """Samples (11 ms at 48 kHz) between updates of a moving cutoff."""
 
@@ -152,13 +155,16 @@ def _unrolled(waves: npt.NDArray[np.int16], region: Region, n_data: int, leave: 
 
 
 def _interpolate(data: FloatArray, positions: npt.NDArray[np.float64]) -> FloatArray:
-    index = positions.astype(np.int32)
-    x = (positions - index).astype(np.float32)
-    before, here, after, beyond = data[index], data[index + 1], data[index + 2], data[index + 3]
-    slope = 0.5 * (after - before)
-    gap = after - here
-    cubic = slope + 0.5 * (beyond - here) - 2 * gap
-    out: FloatArray = here + x * (slope + x * (gap - slope - cubic + x * cubic))
+    out = np.empty(len(positions), dtype=np.float32)
+    for begin in range(0, len(positions), BLOCK):
+        block = positions[begin : begin + BLOCK]
+        index = block.astype(np.int32)
+        x = (block - index).astype(np.float32)
+        before, here, after, beyond = data[index], data[index + 1], data[index + 2], data[index + 3]
+        slope = 0.5 * (after - before)
+        gap = after - here
+        bend = slope + 0.5 * (beyond - here) - 2 * gap
+        out[begin : begin + BLOCK] = here + x * (slope + x * (gap - slope - bend + x * bend))
     return out
 
 
