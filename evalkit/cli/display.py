@@ -80,13 +80,14 @@ class _PlainStage:
     def __init__(self, display: Display, title: str, total: float, unit: str, silent: bool = False) -> None:
         self._display, self._title, self._total, self._unit, self._silent = display, title, total, unit, silent
         self._began = self._last = time.monotonic()
+        self._ended = False
 
     def update(self, done: float, label: str = "") -> None:
         now = time.monotonic()
         finished = done >= self._total
-        if self._silent or (now - self._last < PLAIN_INTERVAL_S and not finished):
+        if self._silent or self._ended or (now - self._last < PLAIN_INTERVAL_S and not finished):
             return
-        self._last = now
+        self._last, self._ended = now, finished
         share = done / self._total if self._total else 1.0
         left = (now - self._began) * (1 - share) / share if share > 0 else 0.0
         rest = "" if finished or share == 0 else f", about {seconds(left)} left"
