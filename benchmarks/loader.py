@@ -108,23 +108,30 @@ def _read(name_or_path: str) -> tuple[Suite | None, list[Issue]]:
 
 
 def _locate(name_or_path: str) -> Path:
-    bundled, foreign = _bundled(), _foreign()
-    if name_or_path in bundled and name_or_path in foreign:
-        raise SuiteError(
-            f"The suite {name_or_path!r} is bundled and also brought by the entry point "
-            f"{foreign[name_or_path].value!r}.",
-            "Rename the entry point.",
-        )
-    if name_or_path in bundled:
-        return bundled[name_or_path]
-    if name_or_path in foreign:
-        return _foreign_path(foreign[name_or_path])
+    # What is plainly a path needs no look at the installed distributions, which is slow.
+    is_path = os.path.basename(name_or_path) != name_or_path or _is_suite_file(name_or_path)
+    if not is_path:
+        bundled, foreign = _bundled(), _foreign()
+        if name_or_path in bundled and name_or_path in foreign:
+            raise SuiteError(
+                f"The suite {name_or_path!r} is bundled and also brought by the entry point "
+                f"{foreign[name_or_path].value!r}.",
+                "Rename the entry point.",
+            )
+        if name_or_path in bundled:
+            return bundled[name_or_path]
+        if name_or_path in foreign:
+            return _foreign_path(foreign[name_or_path])
     if os.path.exists(name_or_path):  # False, not an error, for what can be no path
         return Path(name_or_path)
     shown = name_or_path if len(name_or_path) <= 200 else f"{name_or_path[:200]}..."
-    if Path(name_or_path).suffix.lower() in (*YAML_SUFFIXES, *JSONL_SUFFIXES) or "/" in name_or_path:
+    if is_path:
         raise SuiteError(f"There is no suite file {shown!r}.", suggestion(Path(name_or_path).stem, names()))
     raise SuiteError(f"Unknown suite {shown!r}.", suggestion(name_or_path, names()))
+
+
+def _is_suite_file(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in (*YAML_SUFFIXES, *JSONL_SUFFIXES)
 
 
 def _bundled() -> dict[str, Path]:

@@ -10,7 +10,9 @@ from typing import Any
 
 import yaml
 
-MAX_NODES = 500_000
+MAX_REPEATED = 20_000
+"""Values that aliases may repeat; what stands in the file itself is bounded by its size."""
+
 MAX_DEPTH = 20
 
 # The C parser is about ten times faster; both give the same nodes.
@@ -67,6 +69,10 @@ def parse(text: str, report: Report) -> Document | None:
         The document, without the values that could not be read; None if it is no YAML at all.
     """
     try:
+        line = _too_deep(text)
+        if line:
+            report(line, "", "the YAML is nested too deeply.", f"At most {MAX_DEPTH} levels are read.")
+            return None
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -74,9 +80,6 @@ def parse(text: str, report: Report) -> Document | None:
         return None
     except (yaml.YAMLError, ValueError) as error:
         report(0, "", f"this is not YAML: {str(error).splitlines()[0]}.", "")
-        return None
-    except RecursionError:
-        report(0, "", "the YAML is nested too deeply.", "")
         return None
     document = Document()
     if node is not None:
@@ -88,22 +91,39 @@ _INDENT_HINT = "Check the indentation, and quote text that holds ': ' or begins 
 _ABSENT = object()
 
 
+def _too_deep(text: str) -> int:
+    """The line where nesting passes the limit, 0 if nowhere.
+
+    Composing recurses, in C without any guard: without this look at the events a hostile file kills the process.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            depth += 1
+            if depth > MAX_DEPTH:
+                return int(event.start_mark.line) + 1
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            depth -= 1
+    return 0
+
+
 class _Walk:
     def __init__(self, document: Document, report: Report) -> None:
         self._document, self._report = document, report
-        self._n_nodes = 0
+        self._seen: set[int] = set()
+        self._n_repeated = 0
         self._constructor = yaml.SafeLoader("")
 
     def value(self, node: yaml.Node, path: Path) -> Any:
         """The plain value of a node, `_ABSENT` if it was refused."""
         line = node.start_mark.line + 1
         self._document.lines[path] = line
-        self._n_nodes += 1
-        if self._n_nodes > MAX_NODES or len(path) > MAX_DEPTH:
-            if self._n_nodes <= MAX_NODES or self._n_nodes == MAX_NODES + 1:
-                what = (
-                    "its aliases expand to too many values" if self._n_nodes > MAX_NODES else "it is nested too deeply"
-                )
+        if id(node) in self._seen:
+            self._n_repeated += 1
+        self._seen.add(id(node))
+        if self._is_full or len(path) > MAX_DEPTH:
+            what = "its aliases expand to too many values" if self._is_full else "its aliases are nested too deeply"
+            if self._n_repeated <= MAX_REPEATED + 1:
                 self._report(line, dotted(path[:4]), f"the YAML is refused: {what}.", "Write the values out.")
             return _ABSENT
         if isinstance(node, yaml.MappingNode):
@@ -111,17 +131,21 @@ class _Walk:
         if isinstance(node, yaml.SequenceNode):
             items = []
             for index, child in enumerate(node.value):
-                if self._n_nodes > MAX_NODES:
+                if self._is_full:
                     break
                 item = self.value(child, (*path, index))
                 items.append(None if item is _ABSENT else item)
             return items
         return self._scalar(node, path)
 
+    @property
+    def _is_full(self) -> bool:
+        return self._n_repeated > MAX_REPEATED
+
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, child in node.value:
-            if self._n_nodes > MAX_NODES:
+            if self._is_full:
                 break
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag.endswith(":merge"):

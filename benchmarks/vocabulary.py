@@ -16,8 +16,8 @@ GENRES = (
 )  # fmt: skip
 EMOTIONS = (
     "happy", "sad", "romantic", "calm", "energetic", "hopeful", "melancholic", "playful",
-    "angry", "angst", "anger", "dark", "dreamy", "emotional", "inspirational", "intense", "joyful", "lonely", "loving",
-    "nostalgic", "passionate", "peaceful", "relaxed", "sentimental", "tender", "uplifting", "warm", "epic", "fear",
+    "angry", "angst", "anger", "dreamy", "emotional", "inspirational", "intense", "joyful", "lonely", "loving",
+    "nostalgic", "passionate", "peaceful", "relaxed", "sentimental", "tender", "uplifting", "epic", "fear",
 )  # fmt: skip
 INSTRUMENTS = (
     "piano", "acoustic guitar", "electric guitar", "strings", "synthesizer", "drums", "bass", "organ", "saxophone",
@@ -26,7 +26,6 @@ INSTRUMENTS = (
     "trombone", "brass", "percussion", "drum machine", "electric piano", "keyboard", "banjo", "mandolin", "ukulele",
     "guzheng", "erhu", "pipa", "dizi", "sitar", "choir", "marimba", "vibraphone", "bells", "orchestra",
 )  # fmt: skip
-TIMBRES = ("dark", "bright", "soft", "warm", "rock", "vocal", "varies", "husky", "clear", "deep", "powerful", "gentle")
 
 AUTO_PROMPT_TYPES = (
     "Pop", "Latin", "Rock", "Electronic", "Metal", "Country", "R&B/Soul", "Ballad", "Jazz", "World", "Hip-Hop", "Funk",
