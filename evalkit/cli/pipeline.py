@@ -15,7 +15,7 @@ from evalkit.cli.display import Display, Stage, seconds
 from evalkit.errors import ConfigError, ModelError, StoreError
 from evalkit.models.files import ModelFiles
 from evalkit.runfolder import RunWriter, load, load_info
-from evalkit.store import ModelInfo, RunInfo, StageTiming, SuiteInfo, SystemInfo
+from evalkit.store import ModelInfo, RunInfo, RunStatus, StageTiming, SuiteInfo, SystemInfo
 from evalkit.types import Prompt, Score, Song
 from evalkit.workers import default_workers
 from generation import spec as specs
@@ -205,7 +205,9 @@ def finish(writer: RunWriter) -> Result:
     run = load(writer.folder)
     expected = len(info.prompts) * len(info.systems) * info.takes
     unscored = len(runner.pending(run.songs, run.prompts, [_settled(score) for score in run.scores], info.evaluators))
-    status = "complete" if len(run.songs) == expected and not unscored else "incomplete"
+    # Songs alone are not a finished run: nothing has been measured yet.
+    scored = bool(info.evaluators) and not unscored
+    status: RunStatus = "complete" if len(run.songs) == expected and scored else "incomplete"
     writer.update(status=status, finished=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     return Result(
         folder=writer.folder,
