@@ -30,6 +30,8 @@ def longest_loop(audio: Audio) -> tuple[float, float]:
     Source: evalkit definition.
     """
     best = (0.0, 0.0)
+    if audio.duration_s < MIN_LAG_S + MIN_STRETCH_S:
+        return best
     for lag in _candidate_lags(audio):
         stretch_s = _stretch_s(audio, lag)
         if stretch_s >= MIN_STRETCH_S and stretch_s > best[0] + 1e-9:

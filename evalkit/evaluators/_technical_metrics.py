@@ -14,7 +14,7 @@ METRICS: tuple[Metric, ...] = (
         good=(-18.0, -10.0),
         bounds=(-70.0, None),
         source=_BS1770,
-        description="How loud the song is as a whole, by ear, without its pauses. Streaming services play at about -14.",
+        description="How loud the song is to the ear, pauses left out. Streaming services play at about -14.",
     ),
     Metric(
         name="lra",
@@ -241,7 +241,7 @@ METRICS: tuple[Metric, ...] = (
         direction="lower",
         bounds=(0.0, None),
         source=_OURS,
-        description="Longest stretch of at least 8 s that repeats the waveform 1 to 30 s earlier: a decoder that is stuck.",
+        description="Longest stretch (8 s or more) that repeats the waveform 1 to 30 s earlier: a stuck decoder.",
     ),
     Metric(
         name="dur_s",
