@@ -84,8 +84,8 @@ class _Line:
         language = model.language or vocabulary.detect_language(lyrics)
         prompts.check_language(language, "language", self._report)
         audio = model.prompt_audio_path
-        # The model strips; the system must get the style line exactly as it was written.
-        description = raw.get("descriptions") or ""
+        # The model strips; the system must get the style line as it was written, but for line breaks around it.
+        description = raw["descriptions"].strip("\r\n\t") if model.descriptions else ""
         return Prompt(
             id=model.idx,
             language=language,

@@ -91,20 +91,19 @@ def describe(name_or_path: str) -> SuiteInfo:
 
 def _read(name_or_path: str) -> tuple[Suite | None, list[Issue]]:
     path = _locate(name_or_path)
-    file = str(name_or_path) if Path(name_or_path) == path else path.name
-    data = read_bytes(path, file)
+    data = read_bytes(path, name_or_path)
     if isinstance(data, Issue):
         return None, [data]
-    text = decode(data, file)
+    text = decode(data, name_or_path)
     if isinstance(text, Issue):
         return None, [text]
     sha256 = hashlib.sha256(data).hexdigest()
     if path.suffix.lower() in JSONL_SUFFIXES:
-        return jsonl_suite.read(text, file, path, sha256)
+        return jsonl_suite.read(text, name_or_path, path, sha256)
     if path.suffix.lower() in YAML_SUFFIXES:
-        return yaml_suite.read(text, file, path.parent, sha256)
+        return yaml_suite.read(text, name_or_path, path.parent, sha256)
     message = f"found the ending {path.suffix!r}, expected .yaml (a suite) or .jsonl (SongGeneration requests)."
-    return None, [Issue(file=file, line=0, field="", message=message, hint="Rename the file.")]
+    return None, [Issue(file=name_or_path, line=0, field="", message=message, hint="Rename the file.")]
 
 
 def _locate(name_or_path: str) -> Path:

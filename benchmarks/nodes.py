@@ -101,7 +101,8 @@ def _too_deep(text: str) -> int:
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             depth += 1
             if depth > MAX_DEPTH:
-                return int(event.start_mark.line) + 1
+                mark: Any = event.start_mark
+                return int(mark.line) + 1
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             depth -= 1
     return 0
@@ -121,8 +122,8 @@ class _Walk:
         if id(node) in self._seen:
             self._n_repeated += 1
         self._seen.add(id(node))
-        if self._is_full or len(path) > MAX_DEPTH:
-            what = "its aliases expand to too many values" if self._is_full else "its aliases are nested too deeply"
+        if self._is_full() or len(path) > MAX_DEPTH:
+            what = "its aliases expand to too many values" if self._is_full() else "its aliases are nested too deeply"
             if self._n_repeated <= MAX_REPEATED + 1:
                 self._report(line, dotted(path[:4]), f"the YAML is refused: {what}.", "Write the values out.")
             return _ABSENT
@@ -131,21 +132,20 @@ class _Walk:
         if isinstance(node, yaml.SequenceNode):
             items = []
             for index, child in enumerate(node.value):
-                if self._is_full:
+                if self._is_full():
                     break
                 item = self.value(child, (*path, index))
                 items.append(None if item is _ABSENT else item)
             return items
         return self._scalar(node, path)
 
-    @property
     def _is_full(self) -> bool:
         return self._n_repeated > MAX_REPEATED
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, child in node.value:
-            if self._is_full:
+            if self._is_full():
                 break
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag.endswith(":merge"):

@@ -26,14 +26,15 @@ def _fail(message: str, hint: str = "") -> PydanticCustomError:
 
 
 def _text(value: str) -> str:
+    value = value.strip()
     bad = _CONTROL.search(value)
     if bad:
         raise _fail(f"{quote(value)} holds the control character U+{ord(bad.group()):04X}.", "Remove it.")
-    if not value.strip():
+    if not value:
         raise _fail("the text is empty.", "Fill it in or leave the field out.")
     if len(value) > MAX_TEXT:
         raise _fail(f"the text has {len(value):,} characters; at most {MAX_TEXT:,} are accepted.")
-    return value.strip()
+    return value
 
 
 def _id(value: str) -> str:

@@ -72,7 +72,7 @@ class _Reader:
 
     def _prompts(self, items: Any) -> list[Prompt]:
         made: list[Prompt] = []
-        lines: dict[str, int] = {}
+        first_use: dict[str, int] = {}
         for index, raw in enumerate(items if isinstance(items, list) else ()):
             prompt = self._prompt(raw, index)
             if prompt is not None:
@@ -81,9 +81,10 @@ class _Reader:
             if isinstance(identifier, str):
                 path = ("prompts", index, "id")
                 # Two ids that differ in case only would share one file on many disks.
-                first = lines.setdefault(identifier.lower(), self._document.line(path))
-                if first != self._document.line(path):
-                    self._at(path, f"the id {quote(identifier)} is already used in line {first}.", "Rename one.")
+                first = first_use.setdefault(identifier.lower(), index)
+                if first != index:
+                    line = self._document.line(("prompts", first, "id"))
+                    self._at(path, f"the id {quote(identifier)} is already used in line {line}.", "Rename one.")
         return made
 
     def _prompt(self, raw: Any, index: int) -> Prompt | None:

@@ -34,4 +34,4 @@ def test_every_reference_genre_and_core_language_is_named() -> None:
 
 
 def _request_block() -> str:
-    return next(block for block in re.findall(r"```\n(.*?)```", DOCS, re.S) if block.startswith("{"))
+    return str(re.findall(r"```json\n(.*?)```", DOCS, re.S)[0])

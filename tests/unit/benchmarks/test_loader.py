@@ -173,6 +173,18 @@ def test_lyric_issues_carry_the_line_of_the_file(file_in: Any, lyrics: str, line
     assert issue.field.startswith("prompts[1].lyrics")
 
 
+def test_duplicates_on_one_line_and_by_alias_are_found(file_in: Any) -> None:
+    for prompts in ("[{id: a, language: en}, {id: a, language: en}]", "[&p {id: a, language: en}, *p]"):
+        (issue,) = loader.check(file_in("mine.yaml", f"name: mine\nversion: 1\nprompts: {prompts}\n"))
+        assert (issue.line, issue.field) == (3, "prompts[2].id")
+        assert "already used in line 3" in issue.message
+
+
+def test_folded_texts_lose_their_final_line_break(file_in: Any) -> None:
+    text = prompt_with("    description: >\n      slow\n      and low\n")
+    assert loader.load(file_in("mine.yaml", text)).prompts[0].description == "slow and low"
+
+
 def test_line_is_right_after_crlf_and_byte_order_mark(file_in: Any) -> None:
     text = prompt_with("    tags: {bpm: 20}\n")
     (issue,) = loader.check(file_in("mine.yaml", b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode()))
