@@ -20,7 +20,7 @@ from reports.report import Report, SongView
 STYLES = ("base.css", "summary.css", "songs.css")
 SCRIPTS = ("core.js", "player.js", "lyrics.js", "songs.js", "page.js")
 
-_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+_UNSAFE = "<>&\u2028\u2029"
 
 
 def render(report: Report) -> str:
@@ -47,7 +47,9 @@ def render(report: Report) -> str:
 def to_json(value: Any) -> Markup:
     """JSON that is safe inside a script element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(text.translate(_ESCAPES))
+    for char in _UNSAFE:
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)
 
 
 def blob(report: Report) -> dict[str, Any]:

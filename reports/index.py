@@ -12,6 +12,8 @@ from reports.report import Measure
 SEED = 0
 """Of the resampling; fixed, so that the same run gives the same page."""
 
+UNKNOWN = "und"
+
 _RESAMPLED_CELLS = 20_000_000
 
 ARROWS = {"higher": "↑", "lower": "↓", "target": "◎", "none": "·"}
@@ -39,6 +41,8 @@ class Index:
     scores: Mapping[str, Mapping[int, Score]]
     pools: Mapping[tuple[str, int], Sequence[Score]]
     prompt_of: Mapping[str, str]
+    groups: Mapping[tuple[str, str | None], Sequence[Song]]
+    """(system name, language or None for all) to songs."""
 
     def prompt(self, song: Song) -> Prompt | None:
         """The prompt of a song, if the run still knows it."""
@@ -47,7 +51,7 @@ class Index:
     def language(self, song: Song) -> str:
         """Language of a song's prompt; ``und`` if unknown."""
         prompt = self.prompt(song)
-        return prompt.language if prompt else "und"
+        return prompt.language if prompt else UNKNOWN
 
     @property
     def languages(self) -> list[str]:
@@ -102,6 +106,11 @@ def make_index(run: RunData) -> Index:
     for song in songs:
         for index, score in by_song.get(song.id, {}).items():
             pools.setdefault((song.system, index), []).append(score)
+    groups: dict[tuple[str, str | None], list[Song]] = {}
+    for song in songs:
+        prompt = run.prompts.get(song.prompt_id)
+        for language in (None, prompt.language if prompt else UNKNOWN):
+            groups.setdefault((song.system, language), []).append(song)
     owner = {metric.name: evaluator for evaluator in run.info.evaluators for metric in evaluator.metrics}
     return Index(
         run=run,
@@ -115,6 +124,7 @@ def make_index(run: RunData) -> Index:
         scores=by_song,
         pools=pools,
         prompt_of={song.id: song.prompt_id for song in songs},
+        groups=groups,
     )
 
 

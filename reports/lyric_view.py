@@ -21,7 +21,7 @@ _OPS = {"hit": "h", "sub": "s", "del": "d", "ins": "i"}
 def edit_counts(scores: Iterable[Score]) -> tuple[int, int, int, int] | None:
     """Hits, substitutions, deletions and insertions of the first score that was aligned; None if there is none."""
     for score in scores:
-        if _alignment(score) is not None:
+        if score.details.get("alignment"):
             keys = ("hits", "substitutions", "deletions", "insertions")
             found = tuple(score.details.get(key) for key in keys)
             if all(isinstance(n, int) for n in found):

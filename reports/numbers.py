@@ -23,9 +23,9 @@ def digits_for(values: Sequence[float], *, percent: bool = False) -> int:
         return 1
     sizes = sorted(abs(value) for value in values if value != 0)
     if not sizes:
-        return 2
+        return 0 if values else 2
     typical = sizes[(len(sizes) * 3) // 4]
-    if typical >= 100 and all(float(value).is_integer() for value in values):
+    if all(float(value).is_integer() for value in values):
         return 0
     return max(0, min(6, 2 - math.floor(math.log10(typical))))
 

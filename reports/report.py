@@ -116,7 +116,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """Values of single songs on the metric's axis: dots if there are few, else bars (left, width, height in percent)."""
+    """Values of single songs on the metric's axis: dots if few, else bars (left, width, height in percent)."""
 
     dots: tuple[float, ...] = ()
     bars: tuple[tuple[float, float, float], ...] = ()
@@ -162,7 +162,7 @@ class LanguageRow:
     system: int
     n_songs: int
     estimates: tuple[Estimate, ...]
-    total: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,13 @@
 """The run as tables: tidy CSV and Parquet, and a short Markdown summary."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evalkit.store import RunData
-from evalkit.types import Song
-from reports.index import make_index
+from reports.index import Index
 from reports.report import Estimate, LanguageTable, Measure, Report
 
 COLUMNS = (
@@ -26,21 +25,22 @@ COLUMNS = (
     "signature",
 )
 
+NUMBERS = {"take": "int64", "value": "float64"}
+
 MAX_REASON = 160
 WORST = 5
 
 
-def to_frame(run: RunData) -> pd.DataFrame:
+def to_frame(index: Index) -> pd.DataFrame:
     """One row for each (song, metric), songs in suite order, metrics in declared order.
 
-    A failed song without any score gives one row with an empty metric, so that it does not vanish.
+    A song without any score gives one row with an empty metric, so that it does not vanish.
     ``value`` is missing exactly if ``status`` is not ``ok``.
     """
-    index = make_index(run)
-    rows = []
+    rows: list[tuple[str | int | float | None, ...]] = []
     for song in index.songs:
         scores = index.scores.get(song.id, {})
-        head = _head(song, index.language(song))
+        head = song.system, song.prompt_id, song.take, index.language(song), song.id
         if not scores:
             status, reason = ("failed", song.reason) if song.status == "failed" else ("not_evaluated", "")
             rows.append((*head, "", "", None, "", status, reason, ""))
@@ -49,16 +49,20 @@ def to_frame(run: RunData) -> pd.DataFrame:
             unit = index.metrics[key].unit
             tail = (score.metric, score.value, unit, score.status, score.reason, score.signature)
             rows.append((*head, score.evaluator, *tail))
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    for name in COLUMNS:
-        if name not in ("take", "value"):
-            # Half a surrogate pair is legal JSON, but no file can hold it.
-            frame[name] = [clean(value) for value in frame[name]]
-    return frame.astype({"take": "int64", "value": "float64"})
+    columns = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)) if rows else {name: () for name in COLUMNS}
+    return pd.DataFrame({name: _column(name, values) for name, values in columns.items()})
+
+
+def _column(name: str, values: Sequence[Any]) -> "pd.Series[Any]":
+    if name in NUMBERS:
+        return pd.Series(values, dtype=NUMBERS[name])
+    # Most texts repeat many times: each is cleaned once.
+    cleaned = {text: clean(text) for text in set(values)}
+    return pd.Series([cleaned[text] for text in values], dtype=object)
 
 
 def clean(text: str) -> str:
-    """The text with anything UTF-8 cannot write replaced."""
+    """The text with anything UTF-8 cannot write replaced: half a surrogate pair is legal JSON."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -136,10 +140,6 @@ def cell(text: str) -> str:
 def shorten(text: str) -> str:
     """A long reason, cut."""
     return text if len(text) <= MAX_REASON else text[: MAX_REASON - 1] + "…"
-
-
-def _head(song: Song, language: str) -> tuple[str, str, int, str, str]:
-    return song.system, song.prompt_id, song.take, language, song.id
 
 
 def _languages(report: Report, languages: LanguageTable, several: bool) -> list[str]:

@@ -2,32 +2,31 @@
 
 from datetime import datetime
 
-from evalkit.store import RunData
 from reports import numbers
-from reports.index import Index, make_index
+from reports.index import Index
 from reports.languages import title_of
 from reports.report import Fact, Problem, Report, SystemView
 from reports.view_foot import STATUSES, make_tables
 from reports.view_songs import make_songs, songs_note, tags_of
-from reports.view_summary import STATUS_LABELS, make_cards, make_groups, make_languages
+from reports.view_summary import STATUS_LABELS, make_cards, make_groups, make_languages, make_totals
 
 MAX_PROBLEMS = 50
-MAX_EXAMPLES = 5
+MAX_EXAMPLES = 3
 
 
-def make_report(run: RunData, *, embed_audio: bool = False) -> Report:
+def make_report(index: Index, *, embed_audio: bool = False) -> Report:
     """Decide and format everything.
 
     Args:
-        run: A run as read by `evalkit.store`.
+        index: A run, put in order by `reports.index.make_index`.
         embed_audio: Put the audio into the page as data URIs.
 
     Returns:
         Plain strings and numbers; the same run gives an equal report.
     """
-    index = make_index(run)
-    info = run.info
+    info = index.run.info
     problems = _problems(index)
+    totals = make_totals(index)
     return Report(
         title=f"{info.suite.name} {info.suite.version}",
         description=info.suite.description,
@@ -35,13 +34,13 @@ def make_report(run: RunData, *, embed_audio: bool = False) -> Report:
         date=_date(info.created),
         status_note=_status_note(index),
         facts=_facts(index),
-        notices=run.notices,
+        notices=index.run.notices,
         systems=_systems(index),
         measures=index.measures,
-        cards=make_cards(index),
+        cards=make_cards(index, totals),
         languages=make_languages(index),
-        groups=make_groups(index),
-        problems=problems[:MAX_PROBLEMS],
+        groups=make_groups(index, totals),
+        problems=tuple(problems[:MAX_PROBLEMS]),
         problems_note=f"{len(problems) - MAX_PROBLEMS} further reasons are in scores.csv."
         if len(problems) > MAX_PROBLEMS
         else "",

@@ -1,6 +1,7 @@
 """Songs, worst first: values, reasons, audio links, lyrics, and what the page draws of each."""
 
 import base64
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,10 @@ def make_songs(index: Index, *, embed_audio: bool) -> tuple[SongView, ...]:
     """All songs, worst first by the first headline measure; songs without that value come last."""
     chosen = headline(index)
     ordered = worst_first(index, chosen[0]) if chosen else list(index.songs)
+    place_of = {system.name: place for place, system in enumerate(index.systems)}
     return tuple(
-        _song(index, song, detailed=place < MAX_DETAILED, embed_audio=embed_audio) for place, song in enumerate(ordered)
+        _song(index, song, place_of[song.system], detailed=place < MAX_DETAILED, embed_audio=embed_audio)
+        for place, song in enumerate(ordered)
     )
 
 
@@ -71,7 +74,7 @@ def _badness(measure: Measure, shown: float) -> float:
     return 0.0
 
 
-def _song(index: Index, song: Song, *, detailed: bool, embed_audio: bool) -> SongView:
+def _song(index: Index, song: Song, system: int, *, detailed: bool, embed_audio: bool) -> SongView:
     prompt = index.prompt(song)
     scores = index.scores.get(song.id, {})
     language = index.language(song)
@@ -84,7 +87,7 @@ def _song(index: Index, song: Song, *, detailed: bool, embed_audio: bool) -> Son
     return SongView(
         id=song.id,
         prompt_id=song.prompt_id,
-        system=next(place for place, system in enumerate(index.systems) if system.name == song.system),
+        system=system,
         take=song.take,
         language=language,
         status=song.status,
@@ -123,7 +126,8 @@ def _files(song: Song) -> list[tuple[str, str]]:
 
 def _audio(run: RunData, song: Song) -> tuple[tuple[str, str | None], ...]:
     # Quoting leaves no scheme in a link, whatever a path claims to be.
-    return tuple((label, quote(path) if (run.folder / path).is_file() else None) for label, path in _files(song))
+    there = os.path.isfile  # much quicker than Path over 30,000 files
+    return tuple((label, quote(path) if there(f"{run.folder}/{path}") else None) for label, path in _files(song))
 
 
 def _facts(song: Song, prompt: Prompt | None) -> tuple[Fact, ...]:

@@ -1,9 +1,9 @@
 """Headline cards, the table by language and the tables by metric."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from evalkit.types import Score, Song, Summary
+from evalkit.types import Score, Summary
 from reports import numbers
 from reports.index import Index
 from reports.languages import title_of
@@ -21,6 +21,9 @@ from reports.report import (
     Whisker,
 )
 
+Totals = Mapping[int, Sequence[Summary]]
+"""Measure index to one summary for each system."""
+
 FEW = 20
 """Below this many prompts a number is shown, but nothing is claimed from it (dots are hollow)."""
 
@@ -36,13 +39,18 @@ STATUS_LABELS = {
 }
 
 
-def make_cards(index: Index) -> tuple[Card, ...]:
+def make_totals(index: Index) -> Totals:
+    """Every measure over all songs of every system."""
+    wanted = [(system.name, m.index, None) for m in index.measures for system in index.systems]
+    found = iter(index.summaries(wanted))
+    return {m.index: [next(found) for _ in index.systems] for m in index.measures}
+
+
+def make_cards(index: Index, totals: Totals) -> tuple[Card, ...]:
     """One card for each headline measure; the first three declared if none is marked."""
-    chosen = headline(index)
-    summaries = index.summaries([(system.name, m.index, None) for m in chosen for system in index.systems])
     cards = []
-    for place, measure in enumerate(chosen):
-        row = summaries[place * len(index.systems) : (place + 1) * len(index.systems)]
+    for measure in headline(index):
+        row = totals[measure.index]
         axis = _axis(index, measure, row)
         estimates = [
             _estimate(index, measure, summary, system.name, None, axis)
@@ -63,8 +71,10 @@ def make_languages(index: Index) -> LanguageTable | None:
     languages = index.languages
     if len(languages) < 2 or not columns:
         return None
-    prompts = {code: {s.prompt_id for s in index.songs if index.language(s) == code} for code in languages}
-    n_songs = Counter((index.language(song), song.system) for song in index.songs)
+    prompts: dict[str, set[str]] = {code: set() for code in languages}
+    for song in index.songs:
+        prompts[index.language(song)].add(song.prompt_id)
+    n_songs = {(code, s.name): len(index.groups.get((s.name, code), ())) for code in languages for s in index.systems}
     heads = [(code, place) for code in languages for place in range(len(index.systems))]
     heads = [head for head in heads if n_songs[head[0], index.systems[head[1]].name]]
     wanted = [(index.systems[place].name, m.index, prompts[code]) for code, place in heads for m in columns]
@@ -83,6 +93,7 @@ def make_languages(index: Index) -> LanguageTable | None:
                 title=title_of(code),
                 system=place,
                 n_songs=n_songs[code, system],
+                note=index.systems[place].notes.get(code, ""),
                 estimates=tuple(estimates),
             )
         )
@@ -94,16 +105,12 @@ def make_languages(index: Index) -> LanguageTable | None:
     )
 
 
-def make_groups(index: Index) -> tuple[MetricGroup, ...]:
+def make_groups(index: Index, totals: Totals) -> tuple[MetricGroup, ...]:
     """All measures by evaluator."""
-    wanted = [(system.name, m.index, None) for m in index.measures for system in index.systems]
-    summaries = index.summaries(wanted)
-    width = len(index.systems)
-    rows = {m.index: _row(index, m, summaries[k * width : (k + 1) * width]) for k, m in enumerate(index.measures)}
     groups = []
     versions = {evaluator.name: evaluator.version for evaluator in index.run.info.evaluators}
     for name in dict.fromkeys(m.evaluator for m in index.measures):
-        mine = tuple(rows[m.index] for m in index.measures if m.evaluator == name)
+        mine = tuple(_row(index, m, totals[m.index]) for m in index.measures if m.evaluator == name)
         groups.append(
             MetricGroup(
                 evaluator=name,
@@ -119,7 +126,7 @@ def make_groups(index: Index) -> tuple[MetricGroup, ...]:
 def missing_of(index: Index, measure: Measure, system: str, language: str | None) -> tuple[Missing, ...]:
     """What has no value and why, most frequent first; songs without any line for this metric count as not evaluated."""
     counts: Counter[tuple[str, str]] = Counter()
-    for song in songs_of(index, system, language):
+    for song in index.groups.get((system, language), ()):
         score = index.scores.get(song.id, {}).get(measure.index)
         if score is None:
             other = any(
@@ -133,11 +140,6 @@ def missing_of(index: Index, measure: Measure, system: str, language: str | None
         Missing(status=status, label=STATUS_LABELS[status], count=n, reason=reason)
         for (status, reason), n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     )
-
-
-def songs_of(index: Index, system: str, language: str | None) -> Iterable[Song]:
-    """Songs of a system, of one language if given."""
-    return (s for s in index.songs if s.system == system and (language is None or index.language(s) == language))
 
 
 def _row(index: Index, measure: Measure, summaries: Sequence[Summary]) -> MetricRow:
@@ -162,7 +164,8 @@ def _axis(
     index: Index, measure: Measure, summaries: Sequence[Summary], values: Sequence[float] = ()
 ) -> tuple[float, float]:
     ends = [end for s in summaries for end in (s.estimate, s.ci_low, s.ci_high) if end is not None]
-    shown = [index.shown(measure.index, end) for end in ends] + list(values)
+    wanted = [end for end in measure.good or () if end is not None]
+    shown = [index.shown(measure.index, end) for end in ends] + list(values) + wanted
     bounds = index.metrics[measure.index].bounds
     low, high = (None if bound is None else bound * measure.scale for bound in bounds)
     return numbers.nice_range(shown, (low, high))
@@ -191,7 +194,11 @@ def _estimate(
     by_label: Counter[str] = Counter()
     for item in missing:
         by_label[item.label] += item.count
-    digits = max(measure.digits, 1) if measure.digits == 0 and not measure.suffix else measure.digits
+    # The mean of whole numbers is not whole.
+    digits = measure.digits or numbers.digits_for(
+        [] if summary.estimate is None else [summary.estimate * measure.scale]
+    )
+    digits = digits if measure.digits else min(digits, 2)
     shown = [
         None if end is None else index.shown(measure.index, end)
         for end in (summary.estimate, summary.ci_low, summary.ci_high)

@@ -8,6 +8,7 @@ from pathlib import Path
 from evalkit.errors import StoreError
 from evalkit.store import RunData
 from reports import html, tables, view
+from reports.index import make_index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,9 @@ def write(run: RunData, *, embed_audio: bool = False) -> Written:
     Raises:
         StoreError: the folder cannot be written, or an audio path leads out of it.
     """
-    report = view.make_report(run, embed_audio=embed_audio)
-    frame = tables.to_frame(run)
+    index = make_index(run)
+    report = view.make_report(index, embed_audio=embed_audio)
+    frame = tables.to_frame(index)
     written = Written(
         html=run.folder / "report.html",
         markdown=run.folder / "report.md",

@@ -48,7 +48,7 @@ function drawTranscript(transcript, song, player) {
   let last = 0;
   for (const flag of transcript.flags) node.append(el("p", { class: "state" }, "Flagged: " + flag));
   for (const section of transcript.sections) {
-    const part = el("div", { class: "part" }, el("h4", {}, section.label || "lyrics", el("span", { class: "tally" }, section.counts)));
+    const part = el("div", { class: "part" }, el("h4", {}, el("span", {}, section.label || "lyrics"), el("span", { class: "tally" }, section.counts)));
     for (const line of section.lines) {
       const row = el("p", { class: "line", lang: song.l, dir: "auto" });
       for (const token of line) {

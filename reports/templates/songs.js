@@ -76,7 +76,7 @@ function drawHead() {
     el("button", { type: "button", "data-key": key, onclick: () => sortBy(key) }, label));
   const cells = [cell("id", "Song", "title"), cell("language", "Language", "")];
   if (withEdits) cells.push(el("th", { scope: "col", class: "edit" }, "Words"));
-  for (const m of columns()) cells.push(cell(String(m), data.measures[m].title + " " + data.measures[m].arrow, "value"));
+  for (const m of columns()) cells.push(cell(String(m), data.measures[m].title, "value"));
   cells.push(cell("length", "Length", "value"));
   $("thead", list).replaceChildren(el("tr", {}, ...cells));
 }
@@ -176,19 +176,26 @@ function detailRow(index) {
 }
 
 function sideOf(song) {
-  const scores = el("dl", {});
+  // What matters first: headline values, then whatever is out of its wanted range; the rest on request.
+  const first = el("dl", {});
+  const others = el("dl", {});
+  let n = 0;
   data.measures.forEach((measure, m) => {
     const value = song.v[m];
-    scores.append(el("dt", { title: measure.better }, measure.title));
-    if (value !== null) scores.append(el("dd", { class: outside(measure, value) ? "off" : "", title: outside(measure, value) ? measure.better : null }, show(measure, value)));
-    else { const [status, reason] = stateOf(song, m); scores.append(el("dd", { class: "none", title: reason }, status)); }
+    const off = value !== null && outside(measure, value) > 0;
+    const list = columns().includes(m) || measure.headline || off || data.measures.length <= 12 ? first : others;
+    if (list === others) n++;
+    list.append(el("dt", { title: measure.better }, measure.title));
+    if (value !== null) list.append(el("dd", { class: off ? "off" : "", title: off ? measure.better : null }, show(measure, value)));
+    else { const [status, reason] = stateOf(song, m); list.append(el("dd", { class: "none", title: reason }, status)); }
   });
   const reasons = [...new Set(Object.values(song.m || {}).map(([status, reason]) => status + ": " + reason))];
   const facts = el("dl", {}, ...song.f.flatMap(([label, value]) => [el("dt", {}, label), el("dd", {}, value)]));
   const side = el("aside", { class: "side", "aria-label": "Scores and facts" }, el("h4", {}, "Asked for"), el("p", { dir: "auto" }, data.descriptions[song.d] || "\u2014"));
-  if (data.measures.length) side.append(el("h4", {}, "Scores"), scores);
+  if (data.measures.length) side.append(el("h4", {}, "Scores"), first);
+  if (n) side.append(el("details", {}, el("summary", {}, n + " more scores"), others));
   if (reasons.length) side.append(el("h4", {}, "Why values are missing"), ...reasons.map((reason) => el("p", { class: "muted" }, reason)));
-  side.append(el("h4", {}, "Recording"), facts);
+  side.append(el("details", {}, el("summary", {}, "Recording"), facts));
   return side;
 }
 

@@ -75,7 +75,7 @@ TECHNICAL = (
         name="bandwidth_hz", title="Bandwidth", unit="Hz", direction="higher", source="evalkit definition",
         bounds=(0.0, None),
     ),
-    Metric(name="clipped", title="Clipped", unit="0/1", direction="lower", source="evalkit definition", bounds=(0.0, 1.0)),
+    Metric(name="clipped", title="Clipped", unit="0/1", direction="lower", source="evalkit definition", bounds=(0, 1)),
     Metric(name="dc_offset", title="DC offset", unit="", direction="none", source="evalkit definition"),
 )  # fmt: skip
 CLAP = (
