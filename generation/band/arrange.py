@@ -283,7 +283,7 @@ def _humanise(
             Note(
                 key=min(max(hit.key, 0), 127),
                 velocity=int(np.clip(round(velocity), 1, 127)),
-                start_s=max(index * plan.bar_s + start + jitter, 0.0),
+                start_s=max(index * plan.bar_s + start + hit.delay_s + jitter, 0.0),
                 duration_s=max(end - start, 0.03) if role != "drums" else 0.25,
             )
         )

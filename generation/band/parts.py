@@ -20,15 +20,19 @@ from generation.band.patterns import (
 )
 from generation.band.voicing import nearest_key
 
+STRUM_S = 0.005
+"""From string to string of a strummed chord."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A note inside a bar: step and length in sixteenths, MIDI key, velocity before humanising."""
+    """A note inside a bar: step and length in sixteenths, MIDI key, velocity before humanising, seconds of delay."""
 
     step: float
     length: float
     key: int
     velocity: float
+    delay_s: float = 0.0
 
 
 def read(pattern: Pattern) -> Iterator[tuple[int, float]]:
@@ -97,7 +101,7 @@ def bass(
 
 
 def chords(pattern: Pattern, keys: tuple[int, ...], length: float, *, is_strummed: bool) -> list[Hit]:
-    """Struck chords; ``length`` 0 holds each to the next. A strum spreads its strings by a few milliseconds."""
+    """Struck chords; ``length`` 0 holds each to the next. A strum spreads its strings, up on the off-beats."""
     steps = list(read(pattern))
     hits = []
     for index, (step, accent) in enumerate(steps):
@@ -105,7 +109,7 @@ def chords(pattern: Pattern, keys: tuple[int, ...], length: float, *, is_strumme
         held = following - step if length == 0 else min(length, STEPS - step)
         order = keys if step % 4 == 0 else keys[::-1]
         for place, key in enumerate(order):
-            hits.append(Hit(step + (0.035 * place if is_strummed else 0.0), held, key, 76 * accent))
+            hits.append(Hit(step, held, key, 76 * accent, STRUM_S * place if is_strummed else 0.0))
     return hits
 
 

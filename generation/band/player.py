@@ -88,7 +88,7 @@ def play(font: SoundFont, parts: Sequence[Part], *, n_samples: int) -> FloatArra
     for (index, region, key), members in groups.items():
         part = parts[index]
         left, right = (np.float32(gain) for gain in pan_gains(region.pan + part.pan))
-        for start, sound in _sounds(font, region, key, members):
+        for start, sound in _sounds(font, region, key, members, n_samples):
             n = min(len(sound), n_samples - start)
             span = slice(start, start + n)
             sound = sound[:n]
@@ -143,10 +143,12 @@ def _cut(earlier: list[_Voice], new: _Voice) -> None:
     earlier.append(new)
 
 
-def _sounds(font: SoundFont, region: Region, key: int, members: list[_Voice]) -> Iterator[tuple[int, FloatArray]]:
+def _sounds(
+    font: SoundFont, region: Region, key: int, members: list[_Voice], n_samples: int
+) -> Iterator[tuple[int, FloatArray]]:
     """Start and samples of each note of one region at one key; what they share is computed once."""
     shape = region.envelope
-    falling = voice.release(shape, SAMPLE_RATE)
+    falling = voice.release(shape, SAMPLE_RATE)[:n_samples]
     fade = np.linspace(1, 0, round(CUT_RELEASE_S * SAMPLE_RATE), dtype=np.float32)
     longest = max(member.n_hold for member in members)
     level = voice.held(shape, key, longest, SAMPLE_RATE)

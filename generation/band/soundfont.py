@@ -102,7 +102,11 @@ def load(path: Path) -> SoundFont:
 
 @lru_cache(maxsize=2)
 def _load(path: Path, size: int, mtime_ns: int) -> SoundFont:  # size and time only make the key honest
-    return parse(path.read_bytes(), path.name)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"The soundfont {path} cannot be read ({error.strerror}).") from error
+    return parse(data, path.name)
 
 
 def parse(data: bytes, name: str) -> SoundFont:

@@ -14,8 +14,8 @@ from scipy import signal
 from evalkit.types import FloatArray
 from generation.band.zones import Envelope, Region, Sweep
 
-MAX_RATIO = 32.0
-"""Fastest playback of the data; beyond this (five octaves up) nothing but aliasing is left."""
+MAX_RATIO = 16.0
+"""Fastest playback of the data; beyond this (four octaves up) nothing but aliasing is left."""
 
 SILENCE_DB = -80.0
 """A release is followed down to this level."""
