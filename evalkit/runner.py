@@ -147,7 +147,7 @@ def evaluate(
             for name, seconds in result.seconds.items():
                 totals.seconds_by_evaluator[name] = totals.seconds_by_evaluator.get(name, 0.0) + seconds
         writer.add_scores(scores)
-        totals.busy_s += event.seconds
+        totals.busy_s += event.cpu_s
         totals.n_songs += 1
         totals.audio_s += task.song.duration_s or 0.0
         totals.peak_memory_mb = max(totals.peak_memory_mb, event.peak_memory_mb)
@@ -180,9 +180,9 @@ def _score_song(
     scores: list[Score] = []
     seconds: dict[str, float] = {}
     for position, info in enumerate(wanted):
-        began = time.perf_counter()
+        began = time.process_time()
         scores += _score_with(info, clip, task, models, loaded)
-        seconds[info.name] = time.perf_counter() - began
+        seconds[info.name] = time.process_time() - began
         report((position + 1) / len(wanted))
     return _Result(scores=tuple(scores), seconds=seconds)
 

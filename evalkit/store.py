@@ -66,7 +66,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageTiming:
-    """Wall-clock seconds of a stage, the seconds of audio it worked on, and peak memory of its largest process."""
+    """Wall-clock and processor seconds of a stage, the audio it worked on, and the memory of its largest process."""
 
     wall_s: float
     busy_s: float

@@ -40,6 +40,7 @@ class Outcome(Generic[T]):
         error: A sentence if it failed, else empty.
         log: The traceback of an error nobody expected, else empty.
         seconds: Wall-clock time in the worker.
+        cpu_s: Processor time in the worker.
         peak_memory_mb: Highest memory of the worker so far.
     """
 
@@ -48,6 +49,7 @@ class Outcome(Generic[T]):
     error: str = ""
     log: str = ""
     seconds: float = 0.0
+    cpu_s: float = 0.0
     peak_memory_mb: float = 0.0
 
 
@@ -211,7 +213,7 @@ def _serve(connection: Connection, parent: int, make: Callable[..., WorkFunction
         connection.send(("ready", None))
         while (message := connection.recv()) is not None:
             index, task = message
-            began = time.monotonic()
+            began, cpu_began = time.monotonic(), time.process_time()
             answer: dict[str, Any] = {"index": index}
             try:
                 answer["result"] = work(task, lambda share: connection.send(("progress", float(share))))
@@ -224,6 +226,7 @@ def _serve(connection: Connection, parent: int, make: Callable[..., WorkFunction
                 answer["error"] = f"{type(error).__name__}: {error}"
                 answer["log"] = traceback.format_exc()
             answer["seconds"] = time.monotonic() - began
+            answer["cpu_s"] = time.process_time() - cpu_began
             answer["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             connection.send(("outcome", answer))
 

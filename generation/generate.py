@@ -95,7 +95,7 @@ def generate(
             continue
         song = _record(event)
         writer.add_song(song)
-        totals.busy_s += event.seconds
+        totals.busy_s += event.cpu_s
         totals.n_songs += 1
         totals.audio_s += song.duration_s or 0.0
         totals.n_failed += song.status == "failed"

@@ -299,7 +299,8 @@ def _stage_line(verb: str, timing: StageTiming, n_failed: int) -> str:
     failed = f", {n_failed} failed" if n_failed else ""
     return (
         f"{verb} {timing.n_songs} songs ({seconds(timing.audio_s)} of audio) in {seconds(timing.wall_s)}: "
-        f"real-time factor {factor:.2f}, {timing.peak_memory_mb:.0f} MB per process at most{failed}"
+        f"real-time factor {factor:.2f} ({timing.busy_s / timing.audio_s if timing.audio_s else 0.0:.2f} core-seconds "
+        f"per second of song), {timing.peak_memory_mb:.0f} MB per process at most{failed}"
     )
 
 
