@@ -122,10 +122,10 @@ class CodecConfig:
 OFFICIAL = CodecConfig()
 
 TINY = CodecConfig(
-    rvq=RvqConfig(input_dim=20, codebook_size=16384, codebook_dim=8),
-    musicfm=MusicFMConfig(conv_dim=4, dim=20, depth=4, heads=2, inner=24),
-    flow=FlowConfig(condition_dim=20, layers=2, heads=4, inner=96),
-    vae=VaeConfig(channels=4, multipliers=(1, 1, 2, 2, 4)),
+    rvq=RvqConfig(input_dim=8, codebook_dim=4),
+    musicfm=MusicFMConfig(conv_dim=2, dim=8, depth=4, heads=2, inner=16),
+    flow=FlowConfig(condition_dim=8, layers=1, heads=4, inner=64),
+    vae=VaeConfig(channels=2, multipliers=(1, 2, 2, 4, 4)),
     mixed_layer=2,
     vocal_layer=3,
     bgm_layer=1,

@@ -61,13 +61,13 @@ class Conformer(nn.Module):
         self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(depth))
         self.layer_norm = nn.LayerNorm(config.dim) if depth == config.depth else None
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """[B, T, dim] to every hidden state, the input first."""
+    def forward(self, x: Tensor, depth: int) -> list[Tensor]:
+        """[B, T, dim] to the hidden states 0 (the input) to `depth`."""
         table = rotary_table(self.get_buffer("embed_positions.inv_freq"), x.shape[1])
         states = [x]
-        for layer in self.layers:
+        for layer in self.layers[:depth]:
             states.append(layer(states[-1], table))
-        if self.layer_norm is not None:
+        if self.layer_norm is not None and depth == len(self.layers):
             states[-1] = self.layer_norm(states[-1])
         return states
 
@@ -86,15 +86,16 @@ class MusicFM(nn.Module):
         self.conv = Stem(config)
         self.conformer = Conformer(config, config.depth if depth is None else depth)
 
-    def forward(self, wave: Tensor) -> Sequence[Tensor]:
+    def forward(self, wave: Tensor, depth: int | None = None) -> Sequence[Tensor]:
         """Encode.
 
         Args:
             wave: float32 [B, N] at 24 kHz; what exceeds a multiple of 960 samples is cut.
+            depth: Layers to run; None for all that were built.
 
         Returns:
             Hidden states 0 (stem output) to `depth`, each [B, N // 960, dim].
         """
         mel = self.preprocessor_melspec_2048(wave[:, : wave.shape[1] // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME])
-        states: list[Tensor] = self.conformer(self.conv(mel))
+        states: list[Tensor] = self.conformer(self.conv(mel), len(self.conformer.layers) if depth is None else depth)
         return states

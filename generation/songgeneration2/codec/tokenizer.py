@@ -73,7 +73,7 @@ class AudioTokenizer(nn.Module):
         """
         peaks = segments.abs().amax(-1, keepdim=True)
         limited = torch.where(peaks > CHANNEL_PEAK, segments * (CHANNEL_PEAK / peaks), segments)
-        states: list[Tensor] = self.bestrq["model"](self.rsq48tobestrq(limited.mean(1)))
+        states: list[Tensor] = self.bestrq["model"](self.rsq48tobestrq(limited.mean(1)), stream.layer)
         return states[stream.layer]
 
     def encode_segments(self, segments: Tensor, stream: Stream) -> Tensor:

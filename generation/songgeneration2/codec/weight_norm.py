@@ -32,8 +32,9 @@ class WeightNorm(nn.Module):
             return self.weight
         assert self.weight_g is not None
         assert self.weight_v is not None
-        norm = torch.linalg.vector_norm(self.weight_v.flatten(1), dim=1).reshape(self.weight_g.shape)
-        return self.weight_v * (self.weight_g / norm)
+        norm: Tensor = torch.linalg.vector_norm(self.weight_v.flatten(1), dim=1).reshape(self.weight_g.shape)
+        weight: Tensor = self.weight_v * (self.weight_g / norm)
+        return weight
 
     def fold(self) -> None:
         """Keep only the plain weight; a second call changes nothing."""
