@@ -173,10 +173,10 @@ def _score_song(
     try:
         clip = _load_clip(task, folder)
     except AudioError as error:
-        status: ScoreStatus = "missing_audio" if task.song.status == "failed" else "failed"
-        return _Result(
-            scores=tuple(s for info in wanted for s in _all_without(task, info, status, str(error))), seconds={}
-        )
+        there = task.song.path is not None and (folder / task.song.path).is_file()
+        status: ScoreStatus = "failed" if there else "missing_audio"
+        lost = (score for info in wanted for score in _all_without(task, info, status, str(error)))
+        return _Result(scores=tuple(lost), seconds={})
     scores: list[Score] = []
     seconds: dict[str, float] = {}
     for position, info in enumerate(wanted):
