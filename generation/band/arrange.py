@@ -1,6 +1,6 @@
 """From a song plan to the parts of the band."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def arrange(plan: SongPlan, *, seed: int) -> tuple[Part, ...]:
 
 
 def _players(plan: SongPlan, style: Style, mood: Mood) -> list[_Player]:
-    asked = list(instruments.find_all(plan.instruments))
+    asked = [_voiced(instrument, style) for instrument in instruments.find_all(plan.instruments)]
     band = [_Player(instrument, True) for instrument in asked]
     if not any(instrument.role in ("comp", "pad", "arp") for instrument in asked):
         band += [_Player(instruments.TABLE[name], False) for name in style.band]
@@ -78,6 +78,13 @@ def _players(plan: SongPlan, style: Style, mood: Mood) -> list[_Player]:
     if not any(instrument.role == "drums" for instrument in asked) and style.plays_drums and not mood.is_calm:
         band.append(_Player(instruments.TABLE["drums"], False))
     return band
+
+
+def _voiced(instrument: Instrument, style: Style) -> Instrument:
+    """The instrument as the genre plays it, under the name that was asked for."""
+    if instrument.name not in style.voices:
+        return instrument
+    return replace(instruments.TABLE[style.voices[instrument.name]], name=instrument.name)
 
 
 def _contexts(plan: SongPlan, style: Style, mood: Mood) -> list[_Context]:
@@ -206,7 +213,7 @@ def _pitched_bar(
     if context.bar.label.startswith("bridge"):
         pattern = "x.......x......."  # the bridge opens up: half notes
     if mood.is_calm:
-        pattern = "x.......x......." if energy >= 0.4 else "x..............."
+        pattern = "x...o...x...o..." if energy >= 0.4 else "x.......o......."
     length = style.comp_length * mood.legato
     is_strummed = "guitar" in player.instrument.name or player.instrument.name in ("ukulele", "harp")
     return parts.chords(pattern, keys, length, is_strummed=is_strummed and style.timing > 0)

@@ -35,6 +35,7 @@ class Style:
         comp_length: Length of a struck chord in steps; 0 holds it until the next.
         arp: Rhythm of broken chords.
         band: Instruments by name when the prompt asks for none that plays chords.
+        voices: What a requested instrument sounds like here, where it is not its own entry in the table.
         colour: Instrument added in choruses when not asked for, or empty.
         kit: General MIDI drum kit.
         swing: Where the off-beat falls inside its pair: 0.5 straight, 0.667 triplets.
@@ -57,6 +58,7 @@ class Style:
     bass_program: int = 33
     comp_length: float = 0
     arp: Pattern = "x.x.x.x.x.x.x.x."
+    voices: Mapping[str, str] = field(default_factory=dict)
     colour: str = ""
     kit: int = 0
     swing: float = 0.5
@@ -104,6 +106,7 @@ STYLES: tuple[Style, ...] = (
         comp_chorus="X.x.X.x.X.x.X.x.",
         comp_length=1.7,
         band=("overdriven guitar", "electric guitar"),
+        voices={"electric guitar": "overdriven guitar"},
         colour="distorted guitar",
         kit=16,
         drum_gain_db=2.0,
@@ -176,7 +179,7 @@ STYLES: tuple[Style, ...] = (
         verse={RIM: "....o.......o...", KICK: "x.........o.....", CLOSED_HAT: "o...o...o...o..."},
         chorus={KICK: "x.....o.x.......", SNARE: "....x.......x...", RIDE: "x.o.x.o.x.o.x.o."},
         bass=((0, 12, "1"), (12, 4, "5")),
-        comp="x.......x.......",
+        comp="x...o...x...o...",
         comp_chorus="x...x...x...x...",
         arp="x.x.x.x.x.x.x.x.",
         band=("piano",),
@@ -279,6 +282,7 @@ STYLES: tuple[Style, ...] = (
         comp_chorus="x.xox.xox.xxx.xo",
         comp_length=0.8,
         band=("muted guitar", "organ"),
+        voices={"electric guitar": "muted guitar"},
         colour="brass",
         kit=8,
         drum_gain_db=1.0,

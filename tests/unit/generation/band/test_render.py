@@ -118,9 +118,19 @@ def beat_s(audio: Audio, near_s: float) -> float:
 
 
 @pytest.mark.models
-@pytest.mark.parametrize(("genre", "bpm"), [("pop", 96.0), ("rock", 128.0), ("electronic", 122.0), ("country", 104.0)])
-def test_tempo_can_be_recovered(make_plan: MakePlan, real: Path, genre: str, bpm: float) -> None:
-    plan = make_plan(genre, bpm=bpm)
+@pytest.mark.parametrize(
+    ("genre", "emotion", "bpm"),
+    [
+        ("pop", "happy", 96.0),
+        ("rock", "energetic", 128.0),
+        ("electronic", "", 122.0),
+        ("jazz", "playful", 118.0),
+        ("folk", "calm", 92.0),  # no drums at all
+        ("ballad", "sad", 74.0),
+    ],
+)
+def test_tempo_can_be_recovered(make_plan: MakePlan, real: Path, genre: str, emotion: str, bpm: float) -> None:
+    plan = make_plan(genre, emotion, bpm=bpm)
     audio = band.render(plan, seed=2, soundfont=real)
     assert 60 / beat_s(audio, plan.beat_s) == pytest.approx(bpm, rel=0.015)
 
