@@ -1,0 +1,195 @@
+"""One tower: a Llama decoder without embeddings and head, and its key-value cache.
+
+Keys are rotated as complex numbers: at load the rows of the query and key projections are reordered so that the two
+channels of a rotation stand side by side. Scores do not change, for both sides are reordered alike.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from generation.songgeneration2.lelm.linear import linear
+
+
+class TensorReader(Protocol):
+    """Gives tensors by official name."""
+
+    def tensor(self, name: str, *, dtype: torch.dtype | None = None, device: str | torch.device = "cpu") -> Tensor:
+        """Read one tensor, converted and placed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precision:
+    """How numbers are held.
+
+    Attributes:
+        weights: Dtype of the matrices in memory.
+        activations: Dtype of states and cache.
+        device: Where the towers run.
+    """
+
+    weights: torch.dtype = torch.float32
+    activations: torch.dtype = torch.float32
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+def make_precision(name: str, device: str | torch.device = "cpu") -> Precision:
+    """Precision by name: ``fp32``, ``fp16`` or ``bf16``.
+
+    On a CPU the half formats hold the weights only; states and cache stay float32, which is both faster and closer to
+    the exact numbers there.
+    """
+    dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[name]
+    device = torch.device(device)
+    return Precision(weights=dtype, activations=torch.float32 if device.type == "cpu" else dtype, device=device)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layer:
+    qkv: Tensor
+    out: Tensor
+    gate_up: Tensor
+    down: Tensor
+    norm1: Tensor
+    norm2: Tensor
+
+
+class KvCache:
+    """Keys and values of every layer, allocated once.
+
+    Attributes:
+        keys: Rotated keys [layers, rows, heads, positions, head_dim].
+        values: Values, same shape.
+    """
+
+    def __init__(self, tower: "Tower", rows: int, positions: int) -> None:
+        shape = (len(tower.layers), rows, tower.n_heads, positions, tower.head_dim)
+        options = {"dtype": tower.precision.activations, "device": tower.precision.device}
+        self.keys = torch.empty(shape, **options)  # type: ignore[call-overload]
+        self.values = torch.empty(shape, **options)  # type: ignore[call-overload]
+
+    def copy_row(self, source: "KvCache", source_row: int, row: int, positions: int) -> None:
+        """Copy the first positions of a row from another cache, or from another row of this one."""
+        self.keys[:, row, :, :positions] = source.keys[:, source_row, :, :positions]
+        self.values[:, row, :, :positions] = source.values[:, source_row, :, :positions]
+
+
+class Tower:
+    """A Llama decoder over embeddings.
+
+    Args:
+        reader: Where the weights come from.
+        stem: Name of the tower in the checkpoint, ``transformer`` or ``transformer2``.
+        n_layers: Layers.
+        n_heads: Heads.
+        rope_theta: Rotary base.
+        norm_eps: Epsilon of the RMS norms.
+        precision: Dtypes and device.
+    """
+
+    def __init__(
+        self,
+        reader: TensorReader,
+        stem: str,
+        *,
+        n_layers: int,
+        n_heads: int,
+        rope_theta: float,
+        norm_eps: float,
+        precision: Precision,
+    ) -> None:
+        self.precision = precision
+        self.n_heads = n_heads
+        self._eps = norm_eps
+        self._theta = rope_theta
+        self._norm = reader.tensor(f"{stem}.model.norm.weight", dtype=precision.activations, device=precision.device)
+        self.dim = self._norm.shape[0]
+        self.head_dim = self.dim // n_heads
+        self.layers = [self._load_layer(reader, f"{stem}.model.layers.{layer}.") for layer in range(n_layers)]
+        self._rotations = torch.empty(0, self.head_dim // 2, dtype=torch.complex64, device=precision.device)
+
+    def _load_layer(self, reader: TensorReader, stem: str) -> _Layer:
+        precision = self.precision
+
+        def matrix(name: str) -> Tensor:
+            return reader.tensor(f"{stem}{name}_proj.weight", dtype=precision.weights, device=precision.device)
+
+        def norm(name: str) -> Tensor:
+            return reader.tensor(stem + name, dtype=precision.activations, device=precision.device)
+
+        return _Layer(
+            qkv=torch.cat(
+                [
+                    self._pair_channels(matrix("self_attn.q")),
+                    self._pair_channels(matrix("self_attn.k")),
+                    matrix("self_attn.v"),
+                ]
+            ),
+            out=matrix("self_attn.o"),
+            gate_up=torch.cat([matrix("mlp.gate"), matrix("mlp.up")]),
+            down=matrix("mlp.down"),
+            norm1=norm("input_layernorm.weight"),
+            norm2=norm("post_attention_layernorm.weight"),
+        )
+
+    def _pair_channels(self, weight: Tensor) -> Tensor:
+        halves = weight.view(self.n_heads, 2, self.head_dim // 2, -1)
+        return halves.transpose(1, 2).reshape(self.dim, -1)
+
+    def rotations(self, positions: int) -> Tensor:
+        """Rotation of every position as complex numbers [positions, head_dim / 2], float32."""
+        if len(self._rotations) < positions:
+            exponents = torch.arange(0, self.head_dim, 2, dtype=torch.float32) / self.head_dim
+            angles = torch.outer(torch.arange(positions, dtype=torch.float32), 1.0 / self._theta**exponents)
+            self._rotations = torch.complex(angles.cos(), angles.sin()).to(self.precision.device)
+        return self._rotations
+
+    def forward(self, x: Tensor, cache: KvCache, start: int, rows: slice) -> Tensor:
+        """Run positions through the tower and remember their keys and values.
+
+        Args:
+            x: Embeddings [rows, positions, dim].
+            cache: Holds all positions before ``start`` for these rows.
+            start: Position of the first embedding.
+            rows: Rows of the cache that belong to ``x``.
+
+        Returns:
+            Normed states [rows, positions, dim].
+        """
+        n_rows, count, dim = x.shape
+        stop = start + count
+        rotations = self.rotations(cache.keys.shape[3])[start:stop, None]
+        mask = None if count == 1 or start == 0 else _causal(count, stop, x.device)
+        for layer, keys, values in zip(self.layers, cache.keys, cache.values, strict=True):
+            keys, values = keys[rows, :, :stop], values[rows, :, :stop]
+            qkv = linear(self._rms(x, layer.norm1), layer.qkv).view(n_rows, count, 3, self.n_heads, self.head_dim)
+            rotated = _rotate(qkv[:, :, :2], rotations[:, None])
+            keys[:, :, start:] = rotated[:, :, 1].transpose(1, 2)
+            values[:, :, start:] = qkv[:, :, 2].transpose(1, 2)
+            attended = functional.scaled_dot_product_attention(
+                rotated[:, :, 0].transpose(1, 2), keys, values, attn_mask=mask, is_causal=start == 0 and count > 1
+            )
+            x = x + linear(attended.transpose(1, 2).reshape(n_rows, count, dim), layer.out)
+            gate, up = linear(self._rms(x, layer.norm2), layer.gate_up).chunk(2, dim=-1)
+            x = x + linear(functional.silu(gate) * up, layer.down)
+        return self._rms(x, self._norm)
+
+    def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
+        if x.dtype == torch.float32:
+            return functional.rms_norm(x, (self.dim,), weight, self._eps)
+        # Statistics in float32, the weight applied after rounding: as the official model does.
+        return functional.rms_norm(x.float(), (self.dim,), None, self._eps).to(x.dtype) * weight
+
+
+def _rotate(x: Tensor, rotations: Tensor) -> Tensor:
+    pairs = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2))
+    return torch.view_as_real(pairs * rotations).flatten(-2).to(x.dtype)
+
+
+def _causal(count: int, stop: int, device: torch.device) -> Tensor:
+    """Mask for queries that are the last positions of the keys."""
+    return torch.ones(count, stop, dtype=torch.bool, device=device).tril(stop - count)
