@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 Op = Literal["hit", "sub", "del", "ins"]
 
-MAX_CELLS = 2_000_000_000
-"""Above this many pairs of tokens (about 45,000 x 45,000) the path comes from rapidfuzz: the same distance in less
+MAX_CELLS = 400_000_000
+"""Above this many pairs of tokens (20,000 x 20,000) the path comes from rapidfuzz: the same distance in less
 time, but the choice among equally good paths is rapidfuzz's (also deterministic)."""
 
 _IntRow = npt.NDArray[np.int32]

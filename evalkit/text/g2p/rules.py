@@ -16,11 +16,16 @@ CODES = {
     "id": "ind-Latn", "hi": "hin-Deva", "ar": "ara-Arab", "th": "tha-Thai",
 }  # fmt: skip
 
-# Elided words are cut from what follows, which decides how their last consonant is read.
-_ELIDED: dict[str, dict[str, tuple[str, ...]]] = {
-    "fr": {"c'": ("s",)},
+# Elided words are cut from what follows, which decides how their last consonant is read; and the most frequent French
+# words whose last consonant is mute against the rules, without which "et", "est" and "es" would not be homophones.
+_READY: dict[str, dict[str, tuple[str, ...]]] = {
+    "fr": {
+        "c'": ("s",), "est": ("ɛ",), "es": ("ɛ",), "mais": ("m", "ɛ"), "temps": ("t", "ɑ̃"),
+        "les": ("l", "ɛ"), "des": ("d", "ɛ"), "mes": ("m", "ɛ"), "tes": ("t", "ɛ"),
+        "ses": ("s", "ɛ"), "ces": ("s", "ɛ"),
+    },
     "it": {"c'": ("t͡ʃ",), "gl'": ("ʎ",), "ch'": ("k",), "dov'": ("d", "o", "v")},
-}
+}  # fmt: skip
 
 
 class Rules:
@@ -32,7 +37,7 @@ class Rules:
 
     def __init__(self, language: str) -> None:
         self._rules = _load(CODES[language])
-        self._elided = _ELIDED.get(language, {})
+        self._ready = _READY.get(language, {})
         self._known: dict[str, tuple[str, ...]] = {}
 
     def __call__(self, words: Sequence[Token]) -> list[tuple[str, ...]]:
@@ -41,7 +46,7 @@ class Rules:
 
     def _word(self, text: str) -> tuple[str, ...]:
         if text not in self._known:
-            ready = self._elided.get(text)
+            ready = self._ready.get(text)
             self._known[text] = ready or ipa.split(self._rules.transliterate(text.replace("'", "")))
         return self._known[text]
 
