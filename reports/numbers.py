@@ -79,8 +79,8 @@ def duration(seconds: float | None) -> str:
 def wall_time(seconds: float) -> str:
     """A stretch of work in words.
 
-    >>> wall_time(0.4), wall_time(42.2), wall_time(200)
-    ('0.4 s', '42 s', '3 min 20 s')
+    >>> [wall_time(seconds).replace(NBSP, " ") for seconds in (0.4, 42.2, 200)]
+    ['0.4 s', '42 s', '3 min 20 s']
     """
     if seconds < 10:
         return f"{seconds:.1f}{NBSP}s"
@@ -94,8 +94,8 @@ def wall_time(seconds: float) -> str:
 def count(n: int, one: str, many: str | None = None) -> str:
     """A count with its noun.
 
-    >>> count(1, "song"), count(12000, "song")
-    ('1 song', '12,000 songs')
+    >>> [count(n, "song").replace(NBSP, " ") for n in (1, 12000)]
+    ['1 song', '12,000 songs']
     """
     return f"{n:,}{NBSP}{one if n == 1 else many or one + 's'}"
 
@@ -103,7 +103,7 @@ def count(n: int, one: str, many: str | None = None) -> str:
 def nice_range(values: Iterable[float], bounds: tuple[float | None, float | None]) -> tuple[float, float]:
     """Round ends of an axis that holds all values and stays within the metric's bounds.
 
-    The axis begins at the lower bound if that lies near; so rates begin at zero.
+    The axis begins at the lower bound if that lies near, so that rates begin at zero.
 
     Args:
         values: Finite numbers as shown; none gives (0, 1).
@@ -111,7 +111,7 @@ def nice_range(values: Iterable[float], bounds: tuple[float | None, float | None
     """
     found = list(values)
     low, high = (min(found), max(found)) if found else (0.0, 1.0)
-    if bounds[0] is not None and low - bounds[0] <= 1.5 * (high - bounds[0]):
+    if bounds[0] is not None and low - bounds[0] <= 4 * (high - low):
         low = bounds[0]
     if high - low < 1e-12:
         pad = abs(high) * 0.1 or 1.0

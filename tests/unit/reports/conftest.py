@@ -355,6 +355,16 @@ def _info(systems: tuple[str, ...], n_prompts: int, takes: int, n_songs: int, ho
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def make_shared_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., RunData]:
+    """As `make_run`, for tests that only look."""
+
+    def make(**options: Any) -> RunData:
+        return fake_run(tmp_path_factory.mktemp("run"), **options)
+
+    return make
+
+
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., RunData]:
     """Builds a run in a fresh folder; options as in `fake_run`."""
