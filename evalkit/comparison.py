@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import binom, rankdata
+from scipy.special import bdtr, ndtri
 
 from evalkit.stats import BCA_BELOW, RESAMPLES, Array, PromptValues, bca_interval, bootstrap, percentile_interval
 
@@ -185,7 +184,7 @@ def mcnemar_p(only_candidate: int, only_baseline: int) -> float:
     total = only_candidate + only_baseline
     if total == 0:
         return 1.0
-    return min(1.0, 2.0 * float(binom.cdf(min(only_candidate, only_baseline), total, 0.5)))
+    return min(1.0, 2.0 * float(bdtr(min(only_candidate, only_baseline), total, 0.5)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -218,6 +217,8 @@ def win_rate(each: Array) -> float:
 
 def rank_biserial(each: Array) -> float | None:
     """Rank sum of the positive differences less that of the negative ones, over both; None if all are 0."""
+    from scipy.stats import rankdata  # slow to import, rarely needed
+
     moved = each[each != 0]
     if len(moved) == 0:
         return None

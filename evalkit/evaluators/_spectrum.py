@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
-from scipy.ndimage import median_filter
 
-from evalkit.evaluators._frames import Array, NotMeasurable, to_db
+from evalkit.evaluators._frames import Array, NotMeasurable, runs, to_db
 from evalkit.types import Audio, FloatArray
 
 N_FFT = 8192
@@ -16,6 +15,7 @@ HOP_LENGTH = N_FFT // 2
 ACTIVE_DBFS = -60.0
 FLOOR_DB = -120.0
 _BATCH = 128
+_PARTS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,7 +25,7 @@ class Spectrum:
     Attributes:
         frequencies_hz: [bins].
         power: Mean over active frames (RMS above -60 dBFS) [bins].
-        log_power: Mean of the decibels over active frames: what sounds all the time stands out [bins].
+        log_power: Mean of the decibels over active frames, for each eighth of the clip that has any [parts, bins].
         n_active: Active frames.
         frame_power: Power of every frame, 1.0 = full-scale square wave [frames].
         high_power: The part of it between 8 and 16 kHz [frames].
@@ -55,7 +55,8 @@ def measure_spectrum(audio: Audio) -> Spectrum:
     scale = np.float32(2.0 / (N_FFT * float(np.sum(window.astype(np.float64) ** 2))))
     frequencies_hz = np.arange(N_FFT // 2 + 1) * audio.sample_rate / N_FFT
     high = (frequencies_hz >= 8000.0) & (frequencies_hz < 16_000.0)
-    total, log_total = np.zeros(N_FFT // 2 + 1), np.zeros(N_FFT // 2 + 1)
+    total, log_totals = np.zeros(N_FFT // 2 + 1), np.zeros((_PARTS, N_FFT // 2 + 1))
+    counts = np.zeros(_PARTS)
     frame_powers, high_powers = [], []
     n_active = 0
     for first in range(0, n_frames, _BATCH):
@@ -70,13 +71,15 @@ def measure_spectrum(audio: Audio) -> Spectrum:
         active = to_db(frame_power) > ACTIVE_DBFS
         n_active += int(np.count_nonzero(active))
         total += power[active].sum(axis=0, dtype=np.float64)
-        log_total += np.log10(np.maximum(power[active], 1e-20)).sum(axis=0, dtype=np.float64)
+        part_of = np.arange(first, last)[active] * _PARTS // n_frames
+        np.add.at(log_totals, part_of, np.log10(np.maximum(power[active], 1e-20)))
+        np.add.at(counts, part_of, 1.0)
         frame_powers.append(frame_power)
         high_powers.append(power[:, high].sum(axis=1, dtype=np.float64))
     return Spectrum(
         frequencies_hz=frequencies_hz,
         power=total / max(1, n_active),
-        log_power=10.0 * log_total / max(1, n_active),
+        log_power=10.0 * log_totals[counts > 0] / counts[counts > 0, None],
         n_active=n_active,
         frame_power=np.concatenate(frame_powers),
         high_power=np.concatenate(high_powers),
@@ -175,9 +178,9 @@ def noise_floor(spectrum: Spectrum) -> float:
 def stationary_peaks(spectrum: Spectrum) -> list[tuple[float, float]]:
     """Narrow peaks above 5 kHz that sound all the time, as up-sampling networks leave them.
 
-    The mean of the decibels over time, less its running median over about a hundred bins; peaks higher than 3 dB (more
-    for short clips, where chance is larger) and narrower than ten bins count. Held electronic tones count too: this
-    describes, it does not judge.
+    In each eighth of the clip: the mean of the decibels over time, less its running median over about a hundred bins.
+    A bin's height is the lower quartile of the eighths, so that notes, which come and go, fall out. Peaks higher than
+    3 dB and narrower than ten bins count. Electronic tones held throughout count too: it describes, it does not judge.
 
     Returns:
         Frequency in Hz and height in dB of each peak; none for an even spectrum.
@@ -187,18 +190,17 @@ def stationary_peaks(spectrum: Spectrum) -> list[tuple[float, float]]:
 
     Source: after the deconvolution artefacts of arXiv 2506.19108 (ISMIR 2025); the rule is evalkit's.
     """
+    from scipy.ndimage import median_filter
+
     _check_active(spectrum)
     if spectrum.sample_rate < 12_000:
         raise NotMeasurable(f"a sample rate of {spectrum.sample_rate} Hz holds too little above 5 kHz")
     first = int(np.searchsorted(spectrum.frequencies_hz, 5000.0))
     # Above a codec's cut-off there is only rounding noise; peaks there are not heard.
-    levels = np.maximum(spectrum.log_power[first:], to_db(_reference(spectrum)) - 90.0)
-    height = levels - median_filter(levels, size=101, mode="nearest")
-    # The decibels of noise scatter by 5.57 dB; a peak must exceed five of their standard errors.
-    least = max(3.0, 5.0 * 5.57 / math.sqrt(spectrum.n_active))
-    step = np.diff((height > least).astype(np.int8), prepend=0, append=0)
+    levels = np.maximum(spectrum.log_power[:, first:], to_db(_reference(spectrum)) - 90.0)
+    height = np.percentile(levels - median_filter(levels, size=(1, 101), mode="nearest"), 25.0, axis=0)
     found = []
-    for start, end in zip(np.flatnonzero(step == 1), np.flatnonzero(step == -1), strict=True):
+    for start, end in zip(*runs(height > 3.0), strict=True):
         if end - start < 10:
             top = start + int(np.argmax(height[start:end]))
             found.append((float(spectrum.frequencies_hz[first + top]), float(height[top])))
@@ -208,15 +210,16 @@ def stationary_peaks(spectrum: Spectrum) -> list[tuple[float, float]]:
 def mains_hum(audio: Audio, powers: Array) -> tuple[float, float]:
     """Height of the strongest line at 50 or 60 Hz or their next three harmonics, in the quiet parts of the clip.
 
-    The quietest tenth of the windows (at least three, each about 1.4 s) that are not digitally silent; median power
-    over them; the line is the maximum within 0.8 Hz, its surroundings the median 2.5 to 8 Hz away on both sides.
+    The quietest tenth of the windows (at least three, each about 1.4 s) that are not digitally silent. In each, the
+    line is the maximum within 0.8 Hz, its surroundings the median 2.5 to 8 Hz away on both sides; the lower quartile
+    over the windows counts, so that a bass note does not.
 
     Args:
         audio: The clip.
         powers: Mean squares in cells of one millisecond [cells].
 
     Returns:
-        dB, 0 or more (chance alone gives up to about 10; lower is better), and the frequency in Hz.
+        dB, 0 or more (chance alone gives up to about 8; lower is better), and the frequency in Hz.
 
     Raises:
         NotMeasurable: too short, or silent.
@@ -239,14 +242,13 @@ def mains_hum(audio: Audio, powers: Array) -> tuple[float, float]:
     for row, index in enumerate(sorted(quiet.tolist())):
         part = audio.samples[:, starts[index] : starts[index] + n_fft]
         spectra[row] = (np.abs(fft.rfft(part * window, axis=1)[:, :n_bins]) ** 2).mean(axis=0)
-    power = np.median(spectra, axis=0)
     hz = np.arange(n_bins) * audio.sample_rate / n_fft
     best = (0.0, 50.0)
     for line_hz in (50.0, 60.0, 100.0, 120.0, 150.0, 180.0, 200.0, 240.0):
         distance = np.abs(hz - line_hz)
-        around = float(np.median(power[(distance >= 2.5) & (distance <= 8.0)]))
-        height = float(to_db(power[distance <= 0.8].max()) - to_db(around))
-        best = max(best, (height, line_hz))
+        around = np.median(spectra[:, (distance >= 2.5) & (distance <= 8.0)], axis=1)
+        heights = to_db(spectra[:, distance <= 0.8].max(axis=1)) - to_db(around)
+        best = max(best, (float(np.percentile(heights, 25.0)), line_hz))
     return best
 
 

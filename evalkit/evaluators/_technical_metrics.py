@@ -160,7 +160,7 @@ METRICS: tuple[Metric, ...] = (
         direction="lower",
         bounds=(0.0, None),
         source=_OURS,
-        description="Height of a line at 50 or 60 Hz or a harmonic in quiet parts. Up to about 10 is chance.",
+        description="Height of a line at 50 or 60 Hz or a harmonic in quiet parts. Up to about 8 is chance.",
     ),
     Metric(
         name="spec_peaks",

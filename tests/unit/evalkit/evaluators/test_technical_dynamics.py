@@ -148,6 +148,15 @@ def test_longer_bursts_and_silence_are_no_clicks():
     assert len(find_clicks(high_band_cells(audio(np.zeros(96000))))) == 0
 
 
+def test_a_beat_of_cymbals_over_quiet_notes_has_no_clicks():
+    rng = np.random.default_rng(6)
+    samples = tone(12.0, 0.1)
+    decay = np.exp(-np.arange(9600) / (0.03 * 48000))
+    for start in range(12_000, 560_000, 12_000):
+        samples[start : start + 9600] += 0.2 * decay * rng.normal(0, 1, 9600)
+    assert len(find_clicks(high_band_cells(audio(samples)))) <= 2
+
+
 def test_clicks_need_room_above_10_khz():
     with pytest.raises(NotMeasurable, match="16000 Hz"):
         high_band_cells(audio(tone(1.0, sample_rate=16000), 16000))
