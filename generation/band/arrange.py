@@ -37,6 +37,7 @@ class _Context:
     tones: tuple[int, ...]
     next_root: int
     is_vocal: bool
+    is_peak: bool
     is_first: bool
     is_end: bool  # last bar of the song, on the tonic: ring out
 
@@ -96,6 +97,9 @@ def _contexts(plan: SongPlan, style: Style, mood: Mood) -> list[_Context]:
         kind = bar.label.split("-")[0]
         progress = bar.position / max(counts[bar.section] - 1, 1)
         energy = 0.0 if kind == "silence" else float(np.clip(ENERGY.get(kind, 0.55) + mood.energy, 0.15, 1.0))
+        is_peak = kind in ("chorus", "inst")
+        if is_peak and not mood.is_calm:
+            energy = max(energy, 0.76)  # even a sad song has a chorus
         if kind == "intro":
             energy *= 0.7 + 0.3 * progress
         elif kind == "outro":
@@ -110,6 +114,7 @@ def _contexts(plan: SongPlan, style: Style, mood: Mood) -> list[_Context]:
                 tones=voicing.chord_tones(bar.chord, key=plan.key, sevenths=style.sevenths),
                 next_root=following,
                 is_vocal=kind not in ("intro", "inst", "outro", "silence"),
+                is_peak=is_peak,
                 is_first=bar.position == 0,
                 is_end=is_last and bar.chord.root == plan.key and kind == "outro",
             )
@@ -196,8 +201,7 @@ def _pitched_bar(
     rng: np.random.Generator,
 ) -> list[Hit]:
     role, energy = player.instrument.role, context.energy
-    is_colour = not player.asked and player.instrument.name == style.colour
-    if is_colour and energy < 0.75 and (role != "melody" or context.is_vocal):
+    if not player.asked and player.instrument.name == style.colour and not context.is_peak:
         return []
     if role == "pad":
         return parts.held(keys, 52 + 24 * energy)

@@ -7,6 +7,8 @@ Source: SoundFont Technical Specification 2.04, section 9.1 (synthesis model); f
 "Cookbook formulae for audio EQ biquad filter coefficients". Interpolation: cubic Hermite over four samples.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from scipy import signal
@@ -61,11 +63,10 @@ def tone(
         At most ``n_samples`` samples in about [-1, 1]; fewer if the data ends and does not loop. [time]
     """
     positions = _positions(region, key, n_samples, sample_rate)
-    n_data = int(positions[-1]) + 4 if positions.size else 0
-    leave = None if n_hold is None or region.loops_in_release or not positions.size else int(positions[n_hold - 1])
-    data = _unrolled(waves, region, n_data, leave)
-    positions = positions[: int(np.searchsorted(positions, len(data) - 3, side="right"))]
-    out = _interpolate(data, positions)
+    n_data = int(positions(n_samples - 1, n_samples)[0]) + 4 if n_samples else 0
+    leaves = n_hold is not None and not region.loops_in_release
+    data = _unrolled(waves, region, n_data, int(positions(n_hold - 1, n_hold)[0]) if leaves and n_hold else None)
+    out = _interpolate(data, positions, n_samples)
     return _filtered(out, region, sample_rate)
 
 
@@ -122,16 +123,21 @@ def _sweep_values(sweep: Sweep, times_s: npt.NDArray[np.float64]) -> npt.NDArray
     return np.where(times_s < top + sweep.hold_s, rise, np.maximum(fall, sweep.sustain))
 
 
-def _positions(region: Region, key: int, n_samples: int, sample_rate: int) -> npt.NDArray[np.float64]:
+_Positions = Callable[[int, int], npt.NDArray[np.float64]]
+
+
+def _positions(region: Region, key: int, n_samples: int, sample_rate: int) -> _Positions:
+    """Where in the data the output samples ``begin`` to ``end`` lie; computed by the block, for they are many."""
     ratio = pitch_ratio(region, key, sample_rate)
     if abs(region.vibrato_cents) < 1 and abs(region.sweep.pitch_cents) < 1:
-        return ratio * np.arange(n_samples, dtype=np.float64)
+        return lambda begin, end: ratio * np.arange(begin, end, dtype=np.float64)
     times_s = np.arange(n_samples, dtype=np.float64) / sample_rate
     cents = region.sweep.pitch_cents * _sweep_values(region.sweep, times_s)
     since = np.maximum(times_s - region.vibrato_delay_s, 0)
     cents += region.vibrato_cents * np.sin(2 * np.pi * region.vibrato_hz * since)
     steps = np.minimum(ratio * 2 ** (cents / 1200), MAX_RATIO)
-    return np.concatenate([[0.0], np.cumsum(steps)[:-1]]) if n_samples else steps
+    places = np.cumsum(steps) - steps
+    return lambda begin, end: places[begin:end]
 
 
 def _unrolled(waves: npt.NDArray[np.int16], region: Region, n_data: int, leave: int | None) -> FloatArray:
@@ -154,17 +160,21 @@ def _unrolled(waves: npt.NDArray[np.int16], region: Region, n_data: int, leave: 
     return data[: n_data + 5].astype(np.float32) * np.float32(1 / 32768)
 
 
-def _interpolate(data: FloatArray, positions: npt.NDArray[np.float64]) -> FloatArray:
-    out = np.empty(len(positions), dtype=np.float32)
-    for begin in range(0, len(positions), BLOCK):
-        block = positions[begin : begin + BLOCK]
+def _interpolate(data: FloatArray, positions: _Positions, n_samples: int) -> FloatArray:
+    out = np.empty(n_samples, dtype=np.float32)
+    for begin in range(0, n_samples, BLOCK):
+        block = positions(begin, min(begin + BLOCK, n_samples))
+        n_inside = int(np.searchsorted(block, len(data) - 3, side="left"))
+        block = block[:n_inside]
         index = block.astype(np.int32)
         x = (block - index).astype(np.float32)
-        before, here, after, beyond = data[index], data[index + 1], data[index + 2], data[index + 3]
+        before, here, after, beyond = (data.take(index + step) for step in range(4))
         slope = 0.5 * (after - before)
         gap = after - here
         bend = slope + 0.5 * (beyond - here) - 2 * gap
-        out[begin : begin + BLOCK] = here + x * (slope + x * (gap - slope - bend + x * bend))
+        out[begin : begin + n_inside] = here + x * (slope + x * (gap - slope - bend + x * bend))
+        if begin + n_inside < min(begin + BLOCK, n_samples):
+            return out[: begin + n_inside]  # the data has ended
     return out
 
 

@@ -207,6 +207,16 @@ def test_moods_bend_touch_density_and_register(make_plan: MakePlan) -> None:
     assert moods.find("blah") is moods.NEUTRAL
 
 
+def test_even_a_sad_song_has_a_chorus(make_plan: MakePlan) -> None:
+    for emotion in ("", "sad", "energetic"):
+        plan = make_plan("ballad", emotion)
+        parts = arrange(plan, seed=1)
+        assert in_section(named(parts, "drums"), plan, "chorus")
+        strings = named(parts, "strings")  # the colour nobody asked for
+        assert in_section(strings, plan, "chorus")
+        assert not in_section(strings, plan, "verse")
+
+
 def test_sections_differ(make_plan: MakePlan) -> None:
     sections = (("intro-medium", 4), ("verse", 4), ("chorus", 4), ("bridge", 4), ("silence", 2), ("outro-short", 2))
     plan = make_plan("pop", sections=sections)

@@ -1,5 +1,6 @@
 """One note at a time: pitch, loop, envelope, level, pan, filter, cutting."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from generation.band import effects, voice
 from generation.band.player import SAMPLE_RATE, Note, Part, pan_gains, play
 from generation.band.soundfont import SoundFont
-from generation.band.zones import Envelope
+from generation.band.zones import Envelope, regions
 
 MakeFont = Callable[..., SoundFont]
 
@@ -47,6 +48,15 @@ def test_interpolation_is_clean(make_font: MakeFont) -> None:
     top = int(np.argmax(spectrum))
     rest = spectrum.sum() - spectrum[top - 6 : top + 7].sum()
     assert 10 * np.log10(rest / spectrum.sum()) < -55
+
+
+def test_data_that_ends_on_a_whole_sample(make_font: MakeFont) -> None:
+    font = make_font([((53, 0),)])
+    region = dataclasses.replace(regions(font, 0, 0)[0], sample_rate=SAMPLE_RATE, tune_cents=0.0)
+    out = voice.tone(font.waves, region, region.root_key, 10_000, SAMPLE_RATE)  # at a ratio of exactly 1
+    expected = font.waves[region.start : region.end] / 32_768
+    np.testing.assert_allclose(out, expected[: len(out)], atol=1e-7)
+    assert len(expected) - len(out) <= 1
 
 
 def test_tuning_generators(make_font: MakeFont) -> None:
