@@ -46,7 +46,8 @@ def with_end_code(prompt: Tensor) -> Tensor:
 def banned_codes(prompt: Tensor) -> Tensor:
     """Codes of the mixed prompt stream; they are never sung."""
     mixed = prompt[0]
-    return torch.unique(mixed[mixed < CODE_SIZE])
+    banned: Tensor = torch.unique(mixed[mixed < CODE_SIZE])  # type: ignore[no-untyped-call, unused-ignore]
+    return banned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,14 +37,16 @@ class Precision:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
+PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
 def make_precision(name: str, device: str | torch.device = "cpu") -> Precision:
     """Precision by name: ``fp32``, ``fp16`` or ``bf16``.
 
     On a CPU the half formats hold the weights only; states and cache stay float32, which is both faster and closer to
     the exact numbers there.
     """
-    dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[name]
-    device = torch.device(device)
+    dtype, device = PRECISIONS[name], torch.device(device)
     return Precision(weights=dtype, activations=torch.float32 if device.type == "cpu" else dtype, device=device)
 
 
