@@ -72,8 +72,11 @@ def measure_spectrum(audio: Audio) -> Spectrum:
         n_active += int(np.count_nonzero(active))
         total += power[active].sum(axis=0, dtype=np.float64)
         part_of = np.arange(first, last)[active] * _PARTS // n_frames
-        np.add.at(log_totals, part_of, np.log10(np.maximum(power[active], 1e-20)))
-        np.add.at(counts, part_of, 1.0)
+        bels = np.log10(np.maximum(power[active], 1e-20))
+        for part_index in np.unique(part_of):
+            rows = part_of == part_index
+            log_totals[part_index] += bels[rows].sum(axis=0, dtype=np.float64)
+            counts[part_index] += np.count_nonzero(rows)
         frame_powers.append(frame_power)
         high_powers.append(power[:, high].sum(axis=1, dtype=np.float64))
     return Spectrum(
