@@ -4,8 +4,10 @@ The library comes with the distribution espeakng-loader (GPL-3, used as it is an
 the process with one current voice, so nothing here may be called from two threads at once.
 """
 
+import _ctypes
 import ctypes
 import functools
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +86,8 @@ def speak(text: str, voice: str, *, words_per_minute: int = 140) -> Speech:
     Raises:
         GenerationError: the voice does not exist, or nothing could be spoken.
     """
+    # The synthesiser carries the phase of its flutter from one text to the next; only a fresh library forgets it.
+    _unload()
     library, rate = _loaded()
     _set_voice(library, voice)
     library.espeak_SetParameter(_RATE_PARAMETER, words_per_minute, 0)
@@ -142,6 +146,18 @@ def _loaded() -> tuple[Any, int]:
     if rate <= 0:
         raise GenerationError("espeak-ng could not be started: its data folder was not found.")
     return library, int(rate)
+
+
+def _unload() -> None:
+    if _loaded.cache_info().currsize == 0:
+        return
+    library, _ = _loaded()
+    _loaded.cache_clear()
+    library.espeak_Terminate()
+    if sys.platform == "win32":
+        _ctypes.FreeLibrary(library._handle)
+    else:
+        _ctypes.dlclose(library._handle)
 
 
 def _set_voice(library: Any, voice: str) -> None:

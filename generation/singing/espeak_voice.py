@@ -103,11 +103,11 @@ def _load_world() -> Any:
 
 def _vowel_spans(speech: espeak.Speech) -> npt.NDArray[np.int64]:
     """First and last sample of each vowel [nuclei, 2]; events without a length are passed over."""
-    starts = [sample for _, sample in speech.phonemes]
-    ends = [*starts[1:], speech.samples.size]
+    following = [*speech.phonemes[1:], ("", speech.samples.size)]
     spans = [
         (start, end)
-        for (name, start), end in zip(speech.phonemes, ends, strict=True)
+        # Nothing audible has no events at all.
+        for (name, start), (_, end) in zip(speech.phonemes, following, strict=False)
         if end > start and any(char in VOWELS for char in name)
     ]
     return np.array(spans, dtype=np.int64).reshape(-1, 2)

@@ -41,10 +41,7 @@ _ALIGNED = "/encoder/MatMul_1_output_0"
 # Tensor name to (ONNX element type, rank): 1 is float32, 7 is int64.
 _CUTS: dict[str, tuple[dict[str, tuple[int, int]], tuple[str, ...]]] = {
     "encoder": ({"tokens": (7, 2), "style": (1, 2), "speed": (1, 1)}, (_NATURAL, _HIDDEN, _TEXT)),
-    "prosody": (
-        {_HIDDEN: (1, 3), _TEXT: (1, 3), "style": (1, 2), _DURATIONS: (7, 2)},
-        (_F0, _ENERGY, _ALIGNED),
-    ),
+    "prosody": ({_HIDDEN: (1, 3), _TEXT: (1, 3), "style": (1, 2), _DURATIONS: (7, 2)}, (_F0, _ENERGY, _ALIGNED)),
     "vocoder": ({_ALIGNED: (1, 3), _F0: (1, 2), _ENERGY: (1, 2), "style": (1, 2)}, ("audio",)),
 }
 
@@ -63,16 +60,6 @@ class Encoded:
     natural_frames: FloatArray
     hidden: FloatArray
     text: FloatArray
-    style: FloatArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Prosody:
-    """F0 in Hz and energy, two values a frame [2 * frames], and the aligned text for the vocoder."""
-
-    f0_hz: FloatArray
-    energy: FloatArray
-    aligned: FloatArray
     style: FloatArray
 
 
@@ -123,24 +110,35 @@ class Kokoro:
         natural, hidden, text = self._sessions["encoder"].run(None, inputs)
         return Encoded(natural_frames=natural.reshape(-1), hidden=hidden, text=text, style=style)
 
-    def prosody(self, encoded: Encoded, frames: npt.NDArray[np.int64]) -> Prosody:
-        """Run the prosody model with given durations, int [tokens + 2], in 25 ms frames, each at least 1."""
+    def prosody(self, encoded: Encoded, frames: npt.NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+        """Predict how it would be spoken.
+
+        Args:
+            encoded: A phoneme sequence.
+            frames: Duration of each token, int [tokens + 2], in 25 ms frames, each at least 1.
+
+        Returns:
+            F0 in Hz (only a few Hz where unvoiced) and energy, both [2 * frames].
+        """
         inputs = {
             _HIDDEN: encoded.hidden,
             _TEXT: encoded.text,
             "style": encoded.style,
             _DURATIONS: frames.reshape(1, -1).astype(np.int64),
         }
-        f0_hz, energy, aligned = self._sessions["prosody"].run(None, inputs)
-        return Prosody(f0_hz=f0_hz.reshape(-1), energy=energy.reshape(-1), aligned=aligned, style=encoded.style)
+        f0_hz, energy = self._sessions["prosody"].run([_F0, _ENERGY], inputs)
+        return f0_hz.reshape(-1), energy.reshape(-1)
 
-    def vocode(self, prosody: Prosody, f0_hz: FloatArray) -> FloatArray:
-        """Render audio [time] at 24 kHz with the given F0 [2 * frames] instead of the predicted one."""
+    def vocode(
+        self, encoded: Encoded, frames: npt.NDArray[np.int64], f0_hz: FloatArray, energy: FloatArray
+    ) -> FloatArray:
+        """Render audio [time] at 24 kHz from durations [tokens + 2] and from F0 and energy [2 * frames]."""
         inputs = {
-            _ALIGNED: prosody.aligned,
+            # What the graph does with a matrix of zeros and ones.
+            _ALIGNED: np.repeat(encoded.text, frames, axis=2),
             _F0: f0_hz.reshape(1, -1).astype(np.float32),
-            _ENERGY: prosody.energy.reshape(1, -1),
-            "style": prosody.style,
+            _ENERGY: energy.reshape(1, -1).astype(np.float32),
+            "style": encoded.style,
         }
         audio: FloatArray = self._sessions["vocoder"].run(None, inputs)[0].reshape(-1)
         return audio

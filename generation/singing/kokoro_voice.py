@@ -17,6 +17,9 @@ VOICED_FROM_HZ = 60.0
 """Where the network predicts less, the sound is unvoiced and its own value stays."""
 
 _VOWEL_FLOOR = 0.8
+_MOSTLY = 0.4
+_EDGE_HALF_FRAMES = 3
+_FULL_STOP = "."
 _MAX_SYMBOLS = 150
 """Longer lines are divided; the style table is only trusted up to 161."""
 
@@ -59,6 +62,8 @@ class KokoroVoice:
         nuclei = find_nuclei(symbols, split_all=self._language == "ja")
         if not nuclei:
             return None
+        # The full stop takes up the silence that the last vowel would get otherwise.
+        symbols = (*symbols, _FULL_STOP)
         encoded = self._model.encode(symbols, kokoro.style_of(self.name, len(symbols)))
         # Token 0 is the silence before the first symbol; without it the first consonant is swallowed.
         nuclei = [(start + 1, end + 1) for start, end in nuclei]
@@ -82,15 +87,59 @@ class KokoroVoice:
     def sing(self, phrase: Phrase, notes: tuple[Note, ...]) -> tuple[FloatArray, float]:
         """See `generation.singing.phrase.Voice`."""
         inside: _Inside = phrase.inside
-        frames = fit_frames(inside.frames, inside.encoded.natural_frames, inside.nuclei, notes)
-        prosody = self._model.prosody(inside.encoded, frames)
-        first = inside.nuclei[0][0]
-        lead_s = float(frames[:first].sum()) * kokoro.FRAME_S
-        half_frame_s = kokoro.FRAME_S / 2
-        times_s = (np.arange(prosody.f0_hz.size) + 0.5) * half_frame_s - lead_s
-        sung_hz = midi_to_hz(pitch_curve(notes, times_s)).astype(np.float32)
-        f0_hz = np.where(prosody.f0_hz < VOICED_FROM_HZ, prosody.f0_hz, sung_hz)
-        return self._model.vocode(prosody, f0_hz), lead_s
+        encoded = inside.encoded
+        frames = fit_frames(inside.frames, encoded.natural_frames, inside.nuclei, notes)
+        # Predicted for natural durations and then stretched: with long vowels the network takes breath inside them.
+        spoken_hz, spoken_energy = self._model.prosody(encoded, inside.frames)
+        source = stretch_map(inside.frames, frames)
+        energy = np.interp(source, np.arange(spoken_energy.size), spoken_energy)
+        kept_hz = spoken_hz[np.round(source).astype(np.int64)]
+
+        lead_s = float(frames[: inside.nuclei[0][0]].sum()) * kokoro.FRAME_S
+        times_s = (np.arange(kept_hz.size) + 0.5) * kokoro.FRAME_S / 2 - lead_s
+        sung_hz = midi_to_hz(pitch_curve(notes, times_s))
+        voiced = _close_gaps(kept_hz >= VOICED_FROM_HZ, frames, inside.nuclei)
+        f0_hz = np.where(voiced, sung_hz, kept_hz).astype(np.float32)
+        return self._model.vocode(encoded, frames, f0_hz, energy.astype(np.float32)), lead_s
+
+
+def stretch_map(natural: npt.NDArray[np.int64], sung: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Where each half frame of the sung line lies in the spoken one.
+
+    Beginning and end of each token keep their pace and its middle is stretched, so that attacks stay attacks.
+
+    Args:
+        natural: Spoken frames of each token.
+        sung: Sung frames of each token.
+
+    Returns:
+        Positions in spoken half frames [2 * sum(sung)], never falling, within the spoken line.
+    """
+    positions = []
+    begin = 0
+    for spoken_half, sung_half in zip((2 * natural).tolist(), (2 * sung).tolist(), strict=True):
+        edge = min(_EDGE_HALF_FRAMES, spoken_half // 3, sung_half // 3)
+        local = np.interp(
+            np.arange(sung_half) + 0.5,
+            [0, edge, sung_half - edge, sung_half],
+            [0, edge, spoken_half - edge, spoken_half],
+        )
+        positions.append(begin + local - 0.5)
+        begin += spoken_half
+    return np.concatenate(positions).clip(0, begin - 1)
+
+
+def _close_gaps(
+    voiced: npt.NDArray[np.bool_], frames: npt.NDArray[np.int64], nuclei: list[tuple[int, int]]
+) -> npt.NDArray[np.bool_]:
+    """Voice a vowel throughout if it is mostly voiced; one that is whispered as a whole (Japanese) stays so."""
+    closed = voiced.copy()
+    ends = 2 * np.cumsum(frames)
+    for start, stop in nuclei:
+        span = slice(int(ends[start - 1]), int(ends[stop - 1]))
+        if np.mean(voiced[span]) >= _MOSTLY:
+            closed[span] = True
+    return closed
 
 
 def fit_frames(

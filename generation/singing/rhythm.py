@@ -13,12 +13,12 @@ BASE_STRETCH = {"zh": 1.6}
 DEFAULT_STRETCH = 1.2
 """Sung against spoken length; the values best understood by a recogniser."""
 
-FINAL_MIN_S = 0.42
-FINAL_MAX_S = 0.9
+FINAL_MIN_S = 0.35
+FINAL_MAX_S = 0.7
 BREATH_S = 0.3
 """Rest between two lines, at least."""
 
-_STRETCH_RANGE = (0.85, 1.15)
+_STRETCH_RANGE = (0.85, 1.0)
 _STRETCH_STEPS = 7
 
 
