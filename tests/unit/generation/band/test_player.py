@@ -55,8 +55,8 @@ def test_data_that_ends_on_a_whole_sample(make_font: MakeFont) -> None:
     region = dataclasses.replace(regions(font, 0, 0)[0], sample_rate=SAMPLE_RATE, tune_cents=0.0)
     out = voice.tone(font.waves, region, region.root_key, 10_000, SAMPLE_RATE)  # at a ratio of exactly 1
     expected = font.waves[region.start : region.end] / 32_768
-    np.testing.assert_allclose(out, expected[: len(out)], atol=1e-7)
-    assert len(expected) - len(out) <= 1
+    assert len(out) - len(expected) in (0, 1)  # the cubic may reach the silence after the last sample
+    np.testing.assert_allclose(out[: len(expected)], expected, atol=1e-7)
 
 
 def test_tuning_generators(make_font: MakeFont) -> None:
