@@ -15,7 +15,7 @@ from generation.base import ProgressCallback
 from generation.songgeneration2.codec.chunks import decoder_halo, run_chunked
 from generation.songgeneration2.codec.config import BGM_SILENCE_CODE, FRAME_RATE_HZ, VOCAL_SILENCE_CODE
 from generation.songgeneration2.codec.flow import FlowDecoder, FlowRequest
-from generation.songgeneration2.codec.stages import Stages, exact_float32
+from generation.songgeneration2.codec.stages import Stages, exact_arithmetic
 from generation.songgeneration2.codec.windows import (
     WindowPlan,
     decode_stitched,
@@ -157,7 +157,7 @@ class Renderer:
             for index in range(len(codes))
             for part in MODE_PARTS[mode]
         ]
-        with exact_float32():
+        with exact_arithmetic():
             self._solve(rows, progress)
             sounds = self._decode(rows, progress)
         parts = len(MODE_PARTS[mode])

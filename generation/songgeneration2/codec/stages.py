@@ -99,7 +99,7 @@ class Stages:
             yield stage
         finally:
             if not self._keep:
-                del stage
+                stage.to("meta")  # gives the memory back even while the caller still holds the module
                 self._free()
 
     def close(self) -> None:
@@ -114,12 +114,24 @@ class Stages:
 
 
 @contextmanager
-def exact_float32() -> Iterator[None]:
-    """Compute float32 as float32: no TensorFloat-32 in convolutions and matrix products."""
-    convolution, product = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
+def exact_arithmetic() -> Iterator[None]:
+    """Compute in the precision that was asked for: no TensorFloat-32, no half-precision accumulation in products."""
+    product = torch.backends.cuda.matmul
+    before = (
+        torch.backends.cudnn.allow_tf32,
+        product.allow_tf32,
+        product.allow_fp16_reduced_precision_reduction,
+        product.allow_bf16_reduced_precision_reduction,
+    )
+    _set_shortcuts(False, False, False, False)
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = convolution, product
+        _set_shortcuts(*before)
+
+
+def _set_shortcuts(convolution: bool, product: bool, half: bool, brain: bool) -> None:
+    torch.backends.cudnn.allow_tf32 = convolution
+    torch.backends.cuda.matmul.allow_tf32 = product
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = half
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = brain

@@ -20,7 +20,11 @@ from generation.songgeneration2.codec.vae import Snake
 from generation.songgeneration2.codec.weight_norm import WeightNorm
 
 OUTPUT_GAIN = 0.005
-"""Length of the rows of the decoder's last convolution, which sets the level of the sound."""
+"""Of the decoder's last convolution, the only one without bias."""
+
+ENCODER_GAIN = 0.05
+ENCODER_OUTPUT_KERNEL = 3
+"""No other convolution has this kernel."""
 
 _FILES: dict[StageName, str] = {
     "flow": "separate",
@@ -55,7 +59,7 @@ def _values(module: nn.Module, name: str, tensor: Tensor, generator: torch.Gener
     if isinstance(module, Snake):
         return torch.zeros(tensor.shape)
     if isinstance(module, WeightNorm) and name == "weight_g":
-        return torch.full(tensor.shape, OUTPUT_GAIN if module.bias is None else 1.0)
+        return torch.full(tensor.shape, _gain(module))
     if isinstance(module, nn.Embedding):
         return noise
     if name == "bias" or tensor.dim() == 1:
@@ -63,6 +67,14 @@ def _values(module: nn.Module, name: str, tensor: Tensor, generator: torch.Gener
     if isinstance(module, Projection):
         return noise / math.sqrt(tensor.shape[0])
     return noise / math.sqrt(tensor[0].numel())
+
+
+def _gain(module: WeightNorm) -> float:
+    """Length of a convolution's rows: 1 but for the outputs, which set the level of the sound and of the latents."""
+    assert module.weight_v is not None
+    if module.bias is None:
+        return OUTPUT_GAIN
+    return ENCODER_GAIN if module.weight_v.shape[-1] == ENCODER_OUTPUT_KERNEL else 1.0
 
 
 def _known(name: str, tensor: Tensor) -> Tensor | None:

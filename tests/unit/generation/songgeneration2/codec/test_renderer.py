@@ -200,8 +200,11 @@ def test_stage_by_stage_gives_the_same_song():
     assert np.array_equal(
         Renderer(kept).render(codes, seeds=[0])[0].mix.samples, Renderer(freed).render(codes, seeds=[0])[0].mix.samples
     )
-    assert len(kept._loaded) == 2
-    assert not freed._loaded
+    with kept.use("decoder") as first, kept.use("decoder") as second:
+        assert first is second
+    with freed.use("decoder") as first:
+        pass
+    assert {parameter.device.type for parameter in first.parameters()} == {"meta"}
 
 
 def test_a_loud_song_is_scaled_with_its_stems(stages):
