@@ -62,7 +62,6 @@ class _Heard:
 
     transcript: Transcript
     levels: Mapping[str, Comparison | None]
-    flags: tuple[str, ...]
 
 
 class LyricsEvaluator:
@@ -125,9 +124,13 @@ class LyricsEvaluator:
             return self._all(clip, "The prompt has no words to sing.")
         if not self._transcriber.knows(language):
             return self._all(clip, f"Whisper does not know the language {language!r}.")
-        heard = {"mix": self._listen(clip, "mix", reference, language)}
-        if "vocals" in clip.stems:
-            heard["vocals"] = self._listen(clip, "vocals", reference, language)
+        heard = {
+            source: self._listen(clip, source, reference, language)
+            for source in _INPUTS
+            if source == "mix" or source in clip.stems
+        }
+        # Only a stem tells silence from an instrument, so it decides for the mix too.
+        share = heard["vocals"].transcript.active_share if "vocals" in heard else None
         scores: list[Score] = []
         for source in _INPUTS:
             for song_mean in (False, True):
@@ -136,7 +139,7 @@ class LyricsEvaluator:
                     if source not in heard:
                         scores.append(self._without(clip, metric, "The system gives no vocal stem."))
                     else:
-                        scores.append(self._one(clip, metric, level, source, heard[source], song_mean))
+                        scores.append(self._one(clip, metric, level, source, heard[source], share))
         return scores
 
     def _listen(self, clip: Clip, source: str, reference: list[Token], language: str) -> _Heard:
@@ -152,9 +155,11 @@ class LyricsEvaluator:
         if g2p.has_g2p(language):
             phones = g2p.phone_tokens(words.placed_hypothesis(), language)
             levels["per"] = compare(g2p.phone_tokens(reference, language), phones)
-        return _Heard(transcript=transcript, levels=levels, flags=_flags(words, transcript))
+        return _Heard(transcript=transcript, levels=levels)
 
-    def _one(self, clip: Clip, metric: str, level: str, source: str, heard: _Heard, song_mean: bool) -> Score:
+    def _one(
+        self, clip: Clip, metric: str, level: str, source: str, heard: _Heard, active_share: float | None
+    ) -> Score:
         comparison = heard.levels[level]
         language = normalise.base_language(clip.prompt.language)
         if comparison is None:
@@ -163,12 +168,12 @@ class LyricsEvaluator:
         if rate is None:
             return self._without(clip, metric, "The lyric gives no phones.")
         signature = self.signature(metric)
-        if song_mean:
+        if metric.endswith("_song_mean"):
             return ok(clip, self.name, metric, min(rate, 1.0), signature)
         details = _counts(comparison, clip)
         if level == "wer":
             details |= _evidence(comparison, heard.transcript)
-        details |= {"input": source, "language": language, "flags": list(heard.flags)}
+        details |= {"input": source, "language": language, "flags": _flags(heard, active_share)}
         return ok(clip, self.name, metric, rate, signature, **details)
 
     def _all(self, clip: Clip, reason: str) -> list[Score]:
@@ -178,11 +183,10 @@ class LyricsEvaluator:
         return without_value(clip.song.id, self.name, metric, "not_applicable", reason, self.signature(metric))
 
 
-def _flags(words: Comparison, transcript: Transcript) -> tuple[str, ...]:
-    if words.hypothesis:
-        return ()
-    share = transcript.active_share
-    return ("no_vocals",) if share is not None and share < MIN_ACTIVE_SHARE else ("asr_empty",)
+def _flags(heard: _Heard, active_share: float | None) -> list[str]:
+    if heard.transcript.words:
+        return []
+    return ["no_vocals" if active_share is not None and active_share < MIN_ACTIVE_SHARE else "asr_empty"]
 
 
 def _counts(comparison: Comparison, clip: Clip) -> dict[str, Any]:

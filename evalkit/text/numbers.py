@@ -24,6 +24,8 @@ def to_words(digits: str, language: str) -> str | None:
     """
     if _THOUSANDS.match(digits):
         digits = re.sub(r"[.,]", "", digits)
+    elif "." in digits and "," in digits:  # 1,999.5 or 1.999,5: the last sign is the decimal one
+        digits = re.sub(r"[.,](?=.*[.,])", "", digits)
     whole, _, fraction = digits.replace(",", ".").partition(".")
     if "." in fraction:  # a date or a version, not a number
         parts = [to_words(part, language) for part in re.split(r"[.,]", digits)]

@@ -1,0 +1,277 @@
+"""The lyrics evaluator with a recogniser that hears exactly what a test says."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evalkit.errors import ConfigError
+from evalkit.evaluators.base import EVALUATORS
+from evalkit.evaluators.lyrics import LyricsEvaluator
+from evalkit.models.transcript import Segment, Transcript, Word
+from evalkit.types import Audio, Clip, Prompt, Score, Section, Song
+
+SECTIONS = (
+    Section(label="intro-short"),
+    Section(label="verse", lines=("Silver river, slow and deep", "Carry me (carry me) past the fields")),
+    Section(label="chorus", lines=("Shine on, my golden sun",)),
+)
+WORDS = "Silver river slow and deep carry me carry me past the fields shine on my golden sun".split()  # noqa: SIM905
+POOLED = ("wer", "cer", "per")
+
+
+class FakeTranscriber:
+    """Hears one word every half second; the mix and the stem may be heard differently."""
+
+    def __init__(self, mix: str, vocals: str | None = None, *, active_share: float = 0.8) -> None:
+        self.texts = {False: mix, True: mix if vocals is None else vocals}
+        self.active_share = active_share
+        self.calls: list[tuple[str, bool]] = []
+
+    @property
+    def signature_parts(self) -> Mapping[str, str | int | float]:
+        return {"engine": "fake1", "beam": 5, "decode": "ladder1"}
+
+    def knows(self, language: str) -> bool:
+        return language != "xx"
+
+    def transcribe(self, audio: Audio, language: str, *, vocals_only: bool = False) -> Transcript:
+        self.calls.append((language, vocals_only))
+        text = self.texts[vocals_only]
+        parts = text.split() if " " in text or not text else list(text)
+        glue = " " if " " in text else ""
+        words = tuple(
+            Word(text=glue + part, start_s=0.5 * index, end_s=0.5 * index + 0.4, probability=0.9)
+            for index, part in enumerate(parts)
+        )
+        segment = Segment(text="".join(word.text for word in words), start_s=0.0, end_s=20.0, words=words)
+        return Transcript(
+            language=language,
+            segments=(segment,) if words else (),
+            decoding={"segments": 1, "retries": 0, "dropped_boilerplate": 0},
+            active_share=self.active_share if vocals_only else None,
+        )
+
+
+def evaluator(transcriber: FakeTranscriber) -> LyricsEvaluator:
+    return LyricsEvaluator({}, lambda name: Path("/nowhere") / name, transcriber)
+
+
+def clip(language: str = "en", sections: tuple[Section, ...] = SECTIONS, *, stem: bool = True) -> Clip:
+    audio = Audio(samples=np.zeros((2, 48_000), np.float32), sample_rate=48_000)
+    return Clip(
+        prompt=Prompt(id="p", language=language, sections=sections),
+        song=Song(prompt_id="p", system="s", take=0, seed=1, status="ok"),
+        mix=audio,
+        stems={"vocals": audio} if stem else {},
+    )
+
+
+def scores(transcriber: FakeTranscriber, given: Clip | None = None) -> dict[str, Score]:
+    return {score.metric: score for score in evaluator(transcriber).score(given or clip())}
+
+
+def test_a_perfect_transcript_scores_zero_everywhere() -> None:
+    found = scores(FakeTranscriber(" ".join(WORDS)))
+    assert [score.value for score in found.values()] == [0.0] * 12
+
+
+@pytest.mark.parametrize("missing", [1, 3, 9, 17])
+def test_deleted_words_are_deletions(missing: int) -> None:
+    details = scores(FakeTranscriber(" ".join(WORDS[: len(WORDS) - missing])))["wer"].details
+    assert (details["deletions"], details["numerator"], details["denominator"]) == (missing, missing, 17)
+    assert details["hits"] == 17 - missing
+
+
+def test_swapped_sections_cost_words_on_both_sides() -> None:
+    moved = scores(FakeTranscriber(" ".join(WORDS[12:] + WORDS[:12])))["wer"].details
+    assert (moved["deletions"], moved["insertions"], moved["hits"]) == (5, 5, 12)
+
+
+def test_more_errors_give_a_higher_rate() -> None:
+    rates = []
+    for wrong in range(0, 18, 3):
+        heard = [f"zz{index}" if index < wrong else word for index, word in enumerate(WORDS)]
+        found = scores(FakeTranscriber(" ".join(heard)))
+        rates.append([found[name].value for name in POOLED])
+    for level in zip(*rates, strict=True):
+        assert list(level) == sorted(level)
+        assert level[0] < level[-1]
+
+
+def test_the_alignment_is_what_a_report_needs() -> None:
+    heard = "Silver rover slow and deep ooh carry me carry me the fields shine on my golden sun"
+    score = scores(FakeTranscriber(heard))["wer"]
+    columns = score.details["alignment"]
+    assert [column["op"] for column in columns].count("hit") == 15
+    assert columns[1] == {
+        "op": "sub", "ref": "river", "hyp": "rover", "section": 1, "line": 0, "start": 0.5, "end": 0.9,
+        "backing": False,
+    }  # fmt: skip
+    inserted = next(column for column in columns if column["op"] == "ins")
+    assert (inserted["ref"], inserted["hyp"], inserted["section"], inserted["line"]) == (None, "ooh", 1, 0)
+    deleted = next(column for column in columns if column["op"] == "del")
+    assert (deleted["ref"], deleted["hyp"], deleted["start"], deleted["end"]) == ("past", None, None, None)
+    assert [column["ref"] for column in columns if column["backing"]] == ["carry", "me"]
+    assert score.details["sections"] == [
+        {"index": 1, "label": "verse", "hits": 10, "substitutions": 1, "deletions": 1, "insertions": 1},
+        {"index": 2, "label": "chorus", "hits": 5, "substitutions": 0, "deletions": 0, "insertions": 0},
+    ]
+    assert (score.details["input"], score.details["language"], score.details["flags"]) == ("mix", "en", [])
+    assert score.details["transcript"] == heard
+    assert score.details["decoding"]["retries"] == 0
+    json.dumps(dict(score.details), allow_nan=False)
+
+
+def test_counts_stand_in_every_pooled_score_and_only_there() -> None:
+    found = scores(FakeTranscriber("Silver river"))
+    for name, score in found.items():
+        if name.endswith("_song_mean"):
+            assert score.details == {}
+            continue
+        details = score.details
+        assert details["numerator"] == details["substitutions"] + details["deletions"] + details["insertions"]
+        assert details["denominator"] == details["hits"] + details["substitutions"] + details["deletions"]
+        assert score.value == details["numerator"] / details["denominator"]
+        for key in ("hits", "substitutions", "deletions", "insertions"):
+            assert sum(section[key] for section in details["sections"]) == details[key]
+        assert ("alignment" in details) == name.startswith("wer")
+
+
+def test_the_song_mean_is_capped_at_one() -> None:
+    found = scores(FakeTranscriber("shine on " * 40))
+    assert found["wer"].value > 1
+    assert found["wer_song_mean"].value == 1.0
+
+
+def test_mix_and_stem_are_transcribed_once_each() -> None:
+    transcriber = FakeTranscriber(" ".join(WORDS), "Silver river")
+    found = scores(transcriber)
+    assert transcriber.calls == [("en", False), ("en", True)]
+    assert found["wer"].value == 0.0
+    assert found["wer_vocals"].value == pytest.approx(15 / 17)
+    assert found["wer_vocals"].details["input"] == "vocals"
+
+
+def test_without_a_stem_its_metrics_do_not_apply() -> None:
+    transcriber = FakeTranscriber(" ".join(WORDS))
+    found = scores(transcriber, clip(stem=False))
+    assert transcriber.calls == [("en", False)]
+    for name, score in found.items():
+        assert score.status == ("not_applicable" if "_vocals" in name else "ok")
+    assert found["wer_vocals"].reason == "The system gives no vocal stem."
+
+
+@pytest.mark.parametrize("sections", [(), (Section(label="inst-short"),), (Section(label="verse", lines=("...",)),)])
+def test_an_instrumental_prompt_does_not_apply(sections: tuple[Section, ...]) -> None:
+    transcriber = FakeTranscriber("hello")
+    found = scores(transcriber, clip(sections=sections))
+    assert {score.status for score in found.values()} == {"not_applicable"}
+    assert all("no words" in score.reason for score in found.values())
+    assert transcriber.calls == []
+
+
+@pytest.mark.parametrize(("active_share", "flag"), [(0.01, "no_vocals"), (0.5, "asr_empty")])
+def test_hearing_nothing_is_all_wrong_and_flagged(active_share: float, flag: str) -> None:
+    found = scores(FakeTranscriber("", active_share=active_share))
+    for name in (*POOLED, "wer_vocals", "per_vocals", "wer_song_mean"):
+        assert found[name].value == 1.0
+    assert found["wer_vocals"].details["flags"] == [flag]
+    assert found["wer"].details["flags"] == [flag]
+
+
+def test_a_language_the_recogniser_does_not_know() -> None:
+    found = scores(FakeTranscriber("a"), clip("xx"))
+    assert {score.status for score in found.values()} == {"not_applicable"}
+    assert "does not know" in found["wer"].reason
+
+
+def test_a_language_without_phones_has_words_and_characters_only() -> None:
+    sections = (Section(label="verse", lines=("Minä rakastan sinua",)),)
+    found = scores(FakeTranscriber("Minä rakastan sinua"), clip("fi", sections))
+    assert found["wer"].value == 0.0
+    assert found["per"].status == "not_applicable"
+    assert "grapheme-to-phoneme" in found["per"].reason
+
+
+@pytest.mark.parametrize(
+    ("language", "lyric", "heard"),
+    [
+        ("en", "their night", "there knight"),
+        ("zh", "愛她的夢", "爱他的梦"),
+        ("ja", "今日は雨", "きょうは雨"),
+        ("fr", "c'est l'été", "ses l'été"),
+        ("es", "la casa", "la caza"),
+        ("ko", "같이", "가치"),
+    ],
+)
+def test_homophones_cost_words_but_no_phones(language: str, lyric: str, heard: str) -> None:
+    found = scores(FakeTranscriber(heard), clip(language, (Section(label="verse", lines=(lyric,)),)))
+    assert found["wer"].value > 0
+    assert found["per"].value == 0.0
+
+
+@pytest.mark.parametrize("language", ["zh", "ja"])
+def test_chinese_and_japanese_words_are_characters(language: str) -> None:
+    found = scores(FakeTranscriber("山川月"), clip(language, (Section(label="verse", lines=("山川日",)),)))
+    assert found["wer"].value == found["cer"].value == pytest.approx(1 / 3)
+    assert found["wer"].details["denominator"] == 3
+
+
+def test_spelling_of_script_and_width_is_no_error() -> None:
+    found = scores(FakeTranscriber("爱与梦１２"), clip("zh", (Section(label="verse", lines=("愛與夢十二",)),)))
+    assert found["wer"].value == 0.0
+
+
+def test_signatures_tell_inputs_and_levels_apart() -> None:
+    subject = evaluator(FakeTranscriber("a"))
+    signatures = [subject.signature(metric.name) for metric in subject.metrics]
+    assert len(set(signatures)) == 12
+    assert subject.signature("wer").startswith("wer|sep:none|asr:whisper-base@")
+    assert "|norm:evalkit-lyrics-1|" in subject.signature("wer")
+    assert "|g2p:evalkit-g2p-1|" in subject.signature("per_vocals")
+    assert "g2p" not in subject.signature("wer")
+    assert "|sep:native|" in subject.signature("per_vocals")
+    assert subject.signature("cer_song_mean").endswith("|agg:song_mean|v:1")
+
+
+def test_scores_come_in_declared_order_and_carry_their_signature() -> None:
+    subject = evaluator(FakeTranscriber("Silver"))
+    found = subject.score(clip())
+    assert [score.metric for score in found] == [metric.name for metric in subject.metrics]
+    assert [score.signature for score in found] == [subject.signature(score.metric) for score in found]
+    assert subject.score(clip()) == found
+
+
+def test_the_registry_finds_it_and_the_model_is_known() -> None:
+    assert EVALUATORS.get("lyrics") is LyricsEvaluator
+    assert list(LyricsEvaluator.required_models({})) == ["whisper-base"]
+    assert list(LyricsEvaluator.required_models({"model": "whisper-large-v3"})) == ["whisper-large-v3"]
+
+
+def test_an_unknown_option_is_named() -> None:
+    with pytest.raises(ConfigError, match="no option 'modle'"):
+        LyricsEvaluator({"modle": "x"}, lambda name: Path(name))
+
+
+@pytest.mark.models
+def test_a_spoken_sentence_is_read_by_the_real_model(model_dir: Callable[[str], Path]) -> None:
+    espeak = pytest.importorskip("generation.singing.espeak")
+    pytest.importorskip("espeakng_loader", reason="needs espeak-ng for a spoken sentence")
+    text = "Shine on through the quiet morning light"
+    speech = espeak.speak(text, "en-us")
+    audio = Audio(samples=np.asarray(speech.samples, np.float32)[None], sample_rate=speech.sample_rate)
+    given = Clip(
+        prompt=Prompt(id="p", language="en", sections=(Section(label="verse", lines=(text,)),)),
+        song=Song(prompt_id="p", system="s", take=0, seed=1, status="ok"),
+        mix=audio,
+    )
+    subject = LyricsEvaluator({}, model_dir)
+    found = {score.metric: score for score in subject.score(given)}
+    assert found["wer"].value <= 1 / 7
+    assert subject.score(given) == list(found.values())
+    times = [column["start"] for column in found["wer"].details["alignment"] if column["start"] is not None]
+    assert times == sorted(times)
+    assert times[-1] < audio.duration_s
