@@ -37,10 +37,10 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
-    """Length of each note in grid units, and the whole bars the line takes up with its breath."""
+    """Length of each note, and of the line with its breath, in grid units."""
 
     units: tuple[int, ...]
-    n_bars: int
+    length_units: int
 
     @property
     def starts(self) -> tuple[int, ...]:
@@ -55,8 +55,8 @@ def make_grid(bpm: float) -> Grid:
     return Grid(per_beat=per_beat, unit_s=beat_s / per_beat)
 
 
-def make_rhythm(phrase: Phrase, grid: Grid, language: str, *, gap_s: float = 0.0) -> Rhythm:
-    """Place a phrase on whole bars.
+def make_rhythm(phrase: Phrase, grid: Grid, language: str, *, gap_s: float = 0.0, half_bars: bool = False) -> Rhythm:
+    """Place a phrase on whole or half bars.
 
     The line gets the fewest bars it fits into at the quickest acceptable pace, and then the slowest acceptable pace
     that still fits, so that it neither rushes nor leaves the bar half empty.
@@ -66,9 +66,10 @@ def make_rhythm(phrase: Phrase, grid: Grid, language: str, *, gap_s: float = 0.0
         grid: Of the song.
         language: Decides how slow is well understood.
         gap_s: What has to stay free after the last vowel, e.g. for the consonants of the next line.
+        half_bars: The line may end in the middle of a bar.
 
     Returns:
-        Note lengths and bars; every note is at least as long as the phrase's floor.
+        Note lengths and the line's; every note is at least as long as the phrase's floor.
     """
     base = BASE_STRETCH.get(language, DEFAULT_STRETCH)
     low, high = (base * factor for factor in _STRETCH_RANGE)
@@ -77,16 +78,17 @@ def make_rhythm(phrase: Phrase, grid: Grid, language: str, *, gap_s: float = 0.0
     final_max = max(final_min, round(FINAL_MAX_S / grid.unit_s))
 
     quickest = _units(phrase, grid, low, final_min)
-    n_bars = math.ceil((sum(quickest) + rest) / grid.per_bar)
-    room = n_bars * grid.per_bar - rest
+    step = grid.per_bar // 2 if half_bars else grid.per_bar
+    length_units = math.ceil((sum(quickest) + rest) / step) * step
+    room = length_units - rest
     best = quickest
-    for step in range(1, _STRETCH_STEPS):
-        candidate = _units(phrase, grid, low + (high - low) * step / (_STRETCH_STEPS - 1), final_min)
+    for index in range(1, _STRETCH_STEPS):
+        candidate = _units(phrase, grid, low + (high - low) * index / (_STRETCH_STEPS - 1), final_min)
         if sum(candidate) <= room:
             best = candidate
     slack = room - sum(best)
     best[-1] += min(slack, max(0, final_max - best[-1]))
-    return Rhythm(units=tuple(best), n_bars=n_bars)
+    return Rhythm(units=tuple(best), length_units=length_units)
 
 
 def _units(phrase: Phrase, grid: Grid, stretch: float, final_min: int) -> list[int]:

@@ -1,6 +1,7 @@
 """The whole song on paper: sections to bars, lines to bars and notes, and the requested length kept if possible."""
 
 import dataclasses
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,17 +50,18 @@ class Score:
 
 @dataclass(slots=True)
 class _Block:
-    """A section while it is being laid out; ``rest_bars`` follow its lines."""
+    """A section while it is being laid out; ``rest_bars`` follow the bars its lines need."""
 
     label: str
-    phrases: tuple[Phrase, ...]
-    rhythms: tuple[Rhythm, ...]
+    phrases: tuple[Phrase, ...] = ()
+    rhythms: tuple[Rhythm, ...] = ()
+    sung_bars: int = 0
     rest_bars: int = 0
     max_rest_bars: int = 0
 
     @property
     def n_bars(self) -> int:
-        return sum(rhythm.n_bars for rhythm in self.rhythms) + self.rest_bars
+        return self.sung_bars + self.rest_bars
 
 
 def write_score(
@@ -88,7 +90,10 @@ def write_score(
     """
     grid = make_grid(style.bpm)
     bar_s = BEATS_PER_BAR * 60.0 / style.bpm
-    blocks = _make_blocks(sections, phrases, grid, language)
+    blocks = _make_blocks(sections, phrases, grid, language, half_bars=False)
+    if duration_s is not None and sum(block.n_bars for block in blocks) * bar_s + _TAIL_S > duration_s:
+        # Less regular, but nearer to what was asked for.
+        blocks = _make_blocks(sections, phrases, grid, language, half_bars=True)
     _fit_length(blocks, bar_s, duration_s)
     bars = [
         Bar(
@@ -117,7 +122,12 @@ def write_score(
 
 
 def _make_blocks(
-    sections: Sequence[Section], phrases: Sequence[Sequence[Phrase]], grid: Grid, language: str
+    sections: Sequence[Section],
+    phrases: Sequence[Sequence[Phrase]],
+    grid: Grid,
+    language: str,
+    *,
+    half_bars: bool,
 ) -> list[_Block]:
     blocks = []
     everything = [phrase for section in phrases for phrase in section]
@@ -128,17 +138,20 @@ def _make_blocks(
     for section, own in zip(sections, phrases, strict=True):
         if own:
             # Tail and lead may overlap by the silence they begin and end with.
-            rhythms = tuple(make_rhythm(phrase, grid, language, gap_s=0.5 * gaps[id(phrase)]) for phrase in own)
-            blocks.append(_Block(section.label, tuple(own), rhythms, max_rest_bars=2))
+            rhythms = tuple(
+                make_rhythm(phrase, grid, language, gap_s=0.5 * gaps[id(phrase)], half_bars=half_bars) for phrase in own
+            )
+            sung_bars = math.ceil(sum(rhythm.length_units for rhythm in rhythms) / grid.per_bar)
+            blocks.append(_Block(section.label, tuple(own), rhythms, sung_bars, max_rest_bars=2))
         elif not section.is_sung:
             fewest, _, most = _bars_of(section.label)
-            blocks.append(_Block(section.label, (), (), fewest, most))
+            blocks.append(_Block(section.label, rest_bars=fewest, max_rest_bars=most))
     if not blocks or blocks[0].phrases:
-        blocks.insert(0, _Block("intro-short", (), (), 1, 4))
+        blocks.insert(0, _Block("intro-short", rest_bars=1, max_rest_bars=4))
     if not any(block.phrases for block in blocks) and len(blocks) == 1:
-        blocks.append(_Block("inst-medium", (), (), 2, 10_000))
+        blocks.append(_Block("inst-medium", rest_bars=2, max_rest_bars=10_000))
     if blocks[-1].phrases or len(blocks) == 1:
-        blocks.append(_Block("outro-short", (), (), 1, 4))
+        blocks.append(_Block("outro-short", rest_bars=1, max_rest_bars=4))
     return blocks
 
 
@@ -172,10 +185,10 @@ def _write_lines(blocks: list[_Block], plan: SongPlan, style: Style, grid: Grid,
     lines = []
     first_bar = 0
     for number, block in enumerate(blocks):
-        bar = first_bar
+        first_unit = first_bar * grid.per_bar
         for index, (phrase, rhythm) in enumerate(zip(block.phrases, block.rhythms, strict=True)):
             words = f"{block.label}/{index}/{phrase.text}"
-            chords = [plan.bars[bar + start // grid.per_bar].chord for start in rhythm.starts]
+            chords = [plan.bars[(first_unit + start) // grid.per_bar].chord for start in rhythm.starts]
             pitches = make_melody(
                 chords,
                 [start % grid.per_beat == 0 for start in rhythm.starts],
@@ -189,7 +202,7 @@ def _write_lines(blocks: list[_Block], plan: SongPlan, style: Style, grid: Grid,
                 Note(start_s=start * grid.unit_s, duration_s=units * grid.unit_s, pitch=float(pitch))
                 for start, units, pitch in zip(rhythm.starts, rhythm.units, pitches, strict=True)
             )
-            lines.append(SungLine(phrase=phrase, section=number, start_s=bar * plan.bar_s, notes=notes))
-            bar += rhythm.n_bars
+            lines.append(SungLine(phrase=phrase, section=number, start_s=first_unit * grid.unit_s, notes=notes))
+            first_unit += rhythm.length_units
         first_bar += block.n_bars
     return tuple(lines)

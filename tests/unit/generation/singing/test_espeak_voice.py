@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from generation.singing import espeak
 from generation.singing.espeak_voice import EspeakVoice
 from generation.singing.phonemes import LANGUAGES
 from generation.singing.phrase import Note
@@ -21,7 +22,7 @@ def test_fallback_is_audible_and_sings_the_melody():
     import pyworld
 
     voice = EspeakVoice("en")
-    (phrase,) = voice.prepare("Morning yellow, never leaving")
+    (phrase,) = voice.prepare("Morning yellow moon")
     pitches = [(50.0, 52.0, 54.0, 55.0)[index % 4] for index in range(phrase.n_notes)]
     notes = tuple(Note(start_s=index * 0.35, duration_s=0.35, pitch=p) for index, p in enumerate(pitches))
     samples, lead_s = voice.sing(phrase, notes)
@@ -33,8 +34,14 @@ def test_fallback_is_audible_and_sings_the_melody():
     for note in notes:
         inside = (times_s > lead_s + note.start_s + 0.06) & (times_s < lead_s + note.start_s + 0.2) & (f0_hz > 0)
         errors.extend(1200 * np.log2(f0_hz[inside] / midi_to_hz(note.pitch)))
-    assert len(errors) > 60
+    assert len(errors) > 50
     assert np.median(np.abs(errors)) < 50
+
+
+def test_what_was_spoken_before_leaves_no_trace():
+    first = espeak.speak("hold on", "en-us").samples
+    espeak.speak("walking down the street", "de")
+    assert np.array_equal(espeak.speak("hold on", "en-us").samples, first)
 
 
 def test_nothing_to_sing_gives_no_phrase():

@@ -26,7 +26,7 @@ def test_even_syllables_get_even_units_and_the_last_note_is_longer():
     rhythm = make_rhythm(make_phrase([0.13] * 8), grid, "en")
     assert rhythm.units[:7] == (1,) * 7
     assert rhythm.units[-1] * grid.unit_s >= 0.35
-    assert rhythm.n_bars == 1
+    assert rhythm.length_units == grid.per_bar
     assert rhythm.starts == tuple(range(8))
 
 
@@ -40,12 +40,14 @@ def test_chinese_is_sung_slower():
     natural_s=st.lists(st.floats(0.05, 0.6), min_size=1, max_size=40),
     bpm=st.floats(40, 240),
     gap_s=st.floats(0, 1),
+    half_bars=st.booleans(),
 )
-def test_no_note_is_shorter_than_its_floor_and_the_line_fits_its_bars(natural_s, bpm, gap_s):
+def test_no_note_is_shorter_than_its_floor_and_the_line_fits_its_bars(natural_s, bpm, gap_s, half_bars):
     grid = make_grid(bpm)
     phrase = make_phrase(natural_s)
-    rhythm = make_rhythm(phrase, grid, "en", gap_s=gap_s)
+    rhythm = make_rhythm(phrase, grid, "en", gap_s=gap_s, half_bars=half_bars)
     assert len(rhythm.units) == phrase.n_notes
     for units, floor_s in zip(rhythm.units, phrase.floor_s, strict=True):
         assert units * grid.unit_s >= floor_s - 1e-5
-    assert sum(rhythm.units) * grid.unit_s + max(0.3, gap_s) <= rhythm.n_bars * 240 / bpm + 1e-6
+    assert sum(rhythm.units) * grid.unit_s + max(0.3, gap_s) <= rhythm.length_units * grid.unit_s + 1e-6
+    assert rhythm.length_units % (grid.per_bar // 2 if half_bars else grid.per_bar) == 0

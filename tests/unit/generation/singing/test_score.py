@@ -75,6 +75,15 @@ def test_wished_length_is_met_within_a_bar(duration_s):
     assert score.plan.duration_s + 1.5 == pytest.approx(duration_s, abs=score.plan.bar_s)
 
 
+def test_a_tight_wish_moves_lines_to_half_bars_on_the_beat():
+    roomy, tight = make_score(), make_score(duration_s=10.0)
+    assert tight.plan.duration_s <= roomy.plan.duration_s
+    for line in tight.lines:
+        halves = line.start_s / tight.plan.bar_s * 2
+        assert halves == pytest.approx(round(halves))
+        assert tight.plan.bars[int(halves / 2 + 1e-6)].section == line.section
+
+
 def test_lines_are_never_cut_for_a_short_wish():
     assert len(make_score(duration_s=5.0).lines) == 6
 

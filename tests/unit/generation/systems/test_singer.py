@@ -85,8 +85,9 @@ def test_only_unpronounceable_words_give_an_instrumental_song(model_dir):
 
 
 @pytest.mark.models
-def test_endless_lyrics_are_refused_in_a_sentence(model_dir):
-    prompt = make_prompt("[verse] " + "go.we." * 110)
+def test_endless_lyrics_are_refused_in_a_sentence(model_dir, monkeypatch):
+    monkeypatch.setattr("generation.systems.singer._MAX_LINES", 5)
+    prompt = make_prompt("[verse] go.we.go.we.go.we")
     with pytest.raises(GenerationError, match="too long for the embedded singer"):
         SYSTEM("espeak", model_dir).generate(prompt, take=0, seed=1)
 
