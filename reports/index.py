@@ -176,7 +176,7 @@ def _measure(
         unit=metric.unit,
         suffix=suffix,
         scale=scale,
-        digits=numbers.digits_for(values, percent=metric.as_percent),
+        digits=numbers.digits_for(values, percent=metric.as_percent, unit=metric.unit),
         direction=metric.direction,
         better=BETTER.get(metric.direction) or _wanted(good, suffix),
         arrow=ARROWS[metric.direction],

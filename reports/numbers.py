@@ -9,12 +9,17 @@ EN_DASH = "\u2013"
 MISSING = "\u2014"
 
 
-def digits_for(values: Sequence[float], *, percent: bool = False) -> int:
+FINEST = {"LUFS": 1, "LU": 1, "dB": 1, "dB/octave": 1, "dBTP": 2, "Hz": 0, "s": 2, "%": 2}
+"""Most decimals by unit."""
+
+
+def digits_for(values: Sequence[float], *, percent: bool = False, unit: str = "") -> int:
     """Decimals that show about three significant digits of typical values; one for percentages.
 
     Args:
         values: Finite numbers as they will be shown; none gives 2.
         percent: The values are percentages.
+        unit: Of the values; some are never written finer than people can hear or care.
 
     Returns:
         0 to 6.
@@ -27,7 +32,7 @@ def digits_for(values: Sequence[float], *, percent: bool = False) -> int:
     typical = sizes[(len(sizes) * 3) // 4]
     if all(float(value).is_integer() for value in values):
         return 0
-    return max(0, min(6, 2 - math.floor(math.log10(typical))))
+    return max(0, min(FINEST.get(unit, 6), 2 - math.floor(math.log10(typical))))
 
 
 def number(value: float, digits: int) -> str:
@@ -70,7 +75,7 @@ def duration(seconds: float | None) -> str:
     """
     if seconds is None:
         return MISSING
-    whole = round(seconds)
+    whole = int(seconds)  # as players count
     hours, rest = divmod(whole, 3600)
     minutes, second = divmod(rest, 60)
     return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"

@@ -236,6 +236,7 @@ class Report:
     """Everything a page shows."""
 
     title: str
+    version: str
     description: str
     run_id: str
     date: str

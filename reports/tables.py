@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reports import numbers
 from reports.index import Index
 from reports.report import Estimate, LanguageTable, Measure, Report
 
@@ -83,7 +84,7 @@ def to_parquet(frame: pd.DataFrame) -> bytes:
 def to_markdown(report: Report) -> str:
     """A summary for a pull request or a mail: headline numbers, languages, problems, worst songs."""
     names = " · ".join(system.name for system in report.systems)
-    lines = [f"# {cell(report.title)}: {cell(names)}", ""]
+    lines = [f"# {cell(report.title)} {cell(report.version)}: {cell(names)}", ""]
     lines += [" · ".join([report.date, *(f"{fact.label}: {cell(fact.value)}" for fact in report.facts)]), ""]
     for notice in filter(None, (report.status_note, *report.notices)):
         lines += [f"> {cell(notice)}", ""]
@@ -164,7 +165,8 @@ def _title(measure: Measure) -> str:
 def _brief(estimate: Estimate) -> str:
     if estimate.value is None:
         return estimate.missing_text or estimate.text
-    return f"{estimate.text} ({estimate.interval})" + (f"; {estimate.missing_text}" if estimate.missing_text else "")
+    interval = f" ({estimate.interval})" if estimate.interval != numbers.MISSING else ""
+    return estimate.text + interval + (f"; {estimate.missing_text}" if estimate.missing_text else "")
 
 
 def _worst(report: Report) -> list[str]:

@@ -28,7 +28,8 @@ def make_report(index: Index, *, embed_audio: bool = False) -> Report:
     problems = _problems(index)
     totals = make_totals(index)
     return Report(
-        title=f"{info.suite.name} {info.suite.version}",
+        title=info.suite.name,
+        version=info.suite.version,
         description=info.suite.description,
         run_id=info.run_id,
         date=_date(info.created),
@@ -103,6 +104,7 @@ def _systems(index: Index) -> tuple[SystemView, ...]:
                 notes=tuple(
                     Fact(label="All languages" if code == "*" else title_of(code), value=note)
                     for code, note in system.notes.items()
+                    if code == "*" or code in index.languages
                 ),
             )
         )

@@ -26,10 +26,10 @@ def make_tables(index: Index) -> tuple[Table, ...]:
     """All tables of the foot; empty ones are left out."""
     info = index.run.info
     tables = (
+        _timings(info),
         _signatures(index),
         _evaluators(info),
         _models(info),
-        _timings(info),
         _licences(index),
         _environment(info),
         _packages(info.environment.get("packages")),
@@ -66,7 +66,7 @@ def _timings(info: RunInfo) -> Table:
         memory = f"{t.peak_memory_mb:,.0f}{numbers.NBSP}MB" if t.peak_memory_mb is not None else numbers.MISSING
         rows.append(
             (
-                STAGES.get(name, name.replace("_", " ").capitalize()),
+                _stage(name),
                 f"{t.n_songs:,}",
                 numbers.duration(t.audio_s),
                 numbers.wall_time(t.wall_s),
@@ -78,6 +78,11 @@ def _timings(info: RunInfo) -> Table:
     columns = ("Stage", "Songs", "Audio", "Wall time", "Work", "Real-time factor", "Peak memory")
     note = "Real-time factor: wall time divided by the length of the audio; below 1 is faster than listening."
     return Table(title="Timings", columns=columns, rows=tuple(rows), note=note)
+
+
+def _stage(name: str) -> str:
+    stage, _, part = name.partition("/")
+    return STAGES.get(stage, stage.replace("_", " ").capitalize()) + (f": {part}" if part else "")
 
 
 def _licences(index: Index) -> Table:

@@ -121,7 +121,8 @@ def tags_of(tags: Tags) -> list[tuple[str, str]]:
 
 def _files(song: Song) -> list[tuple[str, str]]:
     mix = [("Mix", song.path)] if song.path else []
-    return mix + [(STEM_LABELS.get(name, name), path) for name, path in song.stems.items()]
+    stems = sorted(song.stems.items(), key=lambda stem: (stem[0] not in STEM_LABELS, stem[0] != "vocals", stem[0]))
+    return mix + [(STEM_LABELS.get(name, name), path) for name, path in stems]
 
 
 def _audio(run: RunData, song: Song) -> tuple[tuple[str, str | None], ...]:

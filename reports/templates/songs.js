@@ -240,6 +240,7 @@ body.addEventListener("click", (event) => {
   if (!row) return;
   const index = Number(row.dataset.i);
   toggleSong(index);
+  if (view.open.has(index)) current = players.get(index);
   if (view.open.has(index)) history.replaceState(null, "", "#song=" + encodeURIComponent(songs[index].id));
 });
 let typing = 0;
