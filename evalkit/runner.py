@@ -133,7 +133,7 @@ def evaluate(
     for event in run_tasks(_make_worker, arguments, list(tasks), n_workers=n_workers, time_limit_s=time_limit_s):
         if isinstance(event, Progress):
             if watch:
-                watch(event.task.song_id, event.share, None)
+                watch(event.task.song_id, event.message, None)
             continue
         task = event.task
         if event.error:

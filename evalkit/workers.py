@@ -21,8 +21,8 @@ from evalkit.errors import EvalkitError
 
 T = TypeVar("T")
 
-Report = Callable[[float], None]
-"""Called by a worker's function with the finished share of its task, 0 to 1."""
+Report = Callable[[Any], None]
+"""Called by a worker's function with anything its parent should know before the task is finished; must pickle."""
 
 WorkFunction = Callable[[Any, Report], Any]
 """What a worker does with one task."""
@@ -55,10 +55,10 @@ class Outcome(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress(Generic[T]):
-    """The share of a task that is finished."""
+    """Something a task reported while it was under way."""
 
     task: T
-    share: float
+    message: Any
 
 
 def default_workers() -> int:
@@ -72,15 +72,17 @@ def run_tasks(
     tasks: Sequence[T],
     *,
     n_workers: int,
+    n_threads: int = 1,
     time_limit_s: float | None = None,
 ) -> Iterator[Outcome[T] | Progress[T]]:
-    """Work through ``tasks`` in ``n_workers`` fresh processes of one thread each.
+    """Work through ``tasks`` in ``n_workers`` fresh processes of ``n_threads`` computing threads each.
 
     Args:
         make: Importable function that loads what is needed and returns the work function; called once in each worker.
         arguments: Keyword arguments of ``make``; must pickle.
         tasks: Must pickle.
         n_workers: Upper bound of processes; never more than tasks.
+        n_threads: Computing threads in each.
         time_limit_s: Longest a task may take; its worker is then killed and the task reported as failed.
 
     Yields:
@@ -95,7 +97,7 @@ def run_tasks(
     try:
         while queue or workers:
             while queue and len(workers) < min(n_workers, len(tasks)):
-                workers.append(_Worker(make, arguments))
+                workers.append(_Worker(make, arguments, n_threads))
             for worker in workers:
                 if worker.task is None and queue and worker.is_ready:
                     worker.begin(*queue.popleft())
@@ -110,11 +112,12 @@ def run_tasks(
                 for message in worker.receive():
                     if index is None:
                         continue
-                    if isinstance(message, float):
-                        yield Progress(task=tasks[index], share=message)
+                    kind, body = message
+                    if kind == "progress":
+                        yield Progress(task=tasks[index], message=body)
                     else:
                         worker.task = index = None
-                        yield Outcome(task=tasks[message.pop("index")], **message)
+                        yield Outcome(task=tasks[body.pop("index")], **body)
                 if worker.task is not None and time_limit_s is not None and worker.busy_s > time_limit_s:
                     index = worker.task
                     worker.kill()
@@ -144,11 +147,11 @@ _MEMORY_HINT = "Often memory ran out: try --workers 1."
 class _Worker:
     """The parent's side of one process."""
 
-    def __init__(self, make: Callable[..., WorkFunction], arguments: Mapping[str, Any]) -> None:
+    def __init__(self, make: Callable[..., WorkFunction], arguments: Mapping[str, Any], n_threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, os.getpid(), make, dict(arguments)), daemon=True)
-        with _one_thread():
+        with _threads(n_threads):
             self._process.start()
         theirs.close()
         self.task: int | None = None
@@ -184,7 +187,7 @@ class _Worker:
                 elif kind == "broken":
                     raise body
                 else:
-                    yield body
+                    yield kind, body
         except (EOFError, ConnectionResetError):
             self._broken = True
 
@@ -216,7 +219,7 @@ def _serve(connection: Connection, parent: int, make: Callable[..., WorkFunction
             began, cpu_began = time.monotonic(), time.process_time()
             answer: dict[str, Any] = {"index": index}
             try:
-                answer["result"] = work(task, lambda share: connection.send(("progress", float(share))))
+                answer["result"] = work(task, lambda message: connection.send(("progress", message)))
             except EvalkitError as error:
                 answer["error"] = str(error)
             except (BrokenPipeError, ConnectionResetError):
@@ -238,10 +241,10 @@ def _end_with_parent(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """One computing thread in processes started inside: as many processes as cores do the work."""
+def _threads(count: int) -> Iterator[None]:
+    """Computing threads of processes started inside; processes times threads should be the cores there are."""
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(count)))
     try:
         yield
     finally:

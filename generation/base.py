@@ -4,11 +4,14 @@ A system is one file in ``generation/systems`` that exposes ``SYSTEM``, a class.
 knows nothing of scores. Everything random comes from the ``seed`` it is given.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from evalkit.errors import EvalkitError
 from evalkit.registry import Registry
 from evalkit.types import Audio, ModelLocator, Prompt
 
@@ -31,8 +34,30 @@ class Generated:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One song a batch system is asked for.
+
+    Attributes:
+        prompt: What to sing.
+        take: Counts from 0.
+        seed: Everything random follows from it.
+        keep: Beginning of the names of files the system may keep beside the song, e.g. ``<keep>.tokens.safetensors``,
+            so that part of the work need not be done again.
+    """
+
+    prompt: Prompt
+    take: int
+    seed: int
+    keep: Path
+
+
+BatchProgress = Callable[[int, float, str], None]
+"""Called with the index of a request, its finished share, and a word on what is being done."""
+
+
 class System(Protocol):
-    """Makes songs.
+    """Makes songs one by one; many processes may each hold one.
 
     Attributes:
         title: One line for ``evalkit list systems``.
@@ -69,6 +94,41 @@ class System(Protocol):
         ...
 
 
-__all__ = ["SYSTEMS", "Generated", "ModelLocator", "ProgressCallback", "System"]
+class BatchSystem(ABC):
+    """A system that makes several songs together and has the machine to itself; otherwise a `System`.
+
+    Attributes:
+        batch_size: Songs handed over at once.
+    """
+
+    batch_size: ClassVar[int]
+
+    @abstractmethod
+    def generate_batch(
+        self, requests: Sequence[Request], progress: BatchProgress
+    ) -> Iterator[tuple[int, Generated | EvalkitError]]:
+        """Make songs; yields each request's index with its song, or with the reason there is none."""
+
+    def generate(self, prompt: Prompt, *, take: int, seed: int, progress: ProgressCallback | None = None) -> Generated:
+        """Make one song, keeping nothing beside it."""
+        tell = progress or (lambda share: None)
+        with tempfile.TemporaryDirectory(prefix="evalkit-song-") as scratch:
+            request = Request(prompt=prompt, take=take, seed=seed, keep=Path(scratch) / "song")
+            (_, made) = next(iter(self.generate_batch([request], lambda index, share, text: tell(share))))
+        if isinstance(made, EvalkitError):
+            raise made
+        return made
+
+
+__all__ = [
+    "SYSTEMS",
+    "BatchProgress",
+    "BatchSystem",
+    "Generated",
+    "ModelLocator",
+    "ProgressCallback",
+    "Request",
+    "System",
+]
 
 SYSTEMS: Registry[type[System]] = Registry("system", "generation.systems", "SYSTEM", "evalkit.systems")

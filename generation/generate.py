@@ -2,19 +2,20 @@
 
 import hashlib
 import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evalkit.audio import load, save_flac
-from evalkit.errors import GenerationError, ModelError
+from evalkit.errors import EvalkitError, GenerationError, ModelError
 from evalkit.files import file_sha256
 from evalkit.runfolder import RunWriter
 from evalkit.types import Audio, Prompt, Song
 from evalkit.workers import Outcome, Progress, Report, WorkFunction, run_tasks
-from generation.base import System
+from generation.base import BatchSystem, Generated, Request, System
 from generation.spec import SystemSpec
 
 
@@ -44,8 +45,8 @@ class GenerationTotals:
     peak_memory_mb: float = 0.0
 
 
-Watcher = Callable[[str, float, Song | None], None]
-"""Called with a song's id, its finished share, and the song once it is there."""
+Watcher = Callable[[str, float, str, Song | None], None]
+"""Called with a song's id, its finished share, what is being done, and the song once it is there."""
 
 
 def song_seed(run_seed: int, prompt_id: str, take: int) -> int:
@@ -87,67 +88,122 @@ def generate(
         Totals for the run's timings.
     """
     totals = GenerationTotals()
+    tell = watch or (lambda song_id, share, text, song: None)
     arguments = {"folder": writer.folder, "models": dict(models)}
-    for event in run_tasks(_make_worker, arguments, list(jobs), n_workers=n_workers, time_limit_s=time_limit_s):
-        if isinstance(event, Progress):
-            if watch:
-                watch(event.task.song_id, event.share, None)
-            continue
-        song = _record(event)
-        writer.add_song(song)
-        totals.busy_s += event.cpu_s
-        totals.n_songs += 1
-        totals.audio_s += song.duration_s or 0.0
-        totals.n_failed += song.status == "failed"
-        totals.peak_memory_mb = max(totals.peak_memory_mb, event.peak_memory_mb)
-        if watch:
-            watch(song.id, 1.0, song)
+    alone, together = _split(jobs)
+    for tasks, workers, threads in ((alone, n_workers, 1), (together, 1, n_workers)):
+        recorded: set[str] = set()
+        for event in run_tasks(
+            _make_worker, arguments, tasks, n_workers=workers, n_threads=threads, time_limit_s=time_limit_s
+        ):
+            if isinstance(event, Progress):
+                if isinstance(event.message, Song):
+                    _record(event.message, writer, totals, recorded, tell)
+                else:
+                    song_id, share, text = event.message
+                    tell(song_id, share, text, None)
+                continue
+            totals.busy_s += event.cpu_s
+            totals.peak_memory_mb = max(totals.peak_memory_mb, event.peak_memory_mb)
+            for job in event.task:
+                if job.song_id not in recorded:
+                    _record(_failed(job, event), writer, totals, recorded, tell)
     return totals
 
 
-def _record(outcome: Outcome[Job]) -> Song:
-    if outcome.error:
-        job = outcome.task
-        return Song(
-            prompt_id=job.prompt.id,
-            system=job.spec.name,
-            take=job.take,
-            seed=job.seed,
-            status="failed",
-            reason=outcome.error,
-            params={"log": outcome.log} if outcome.log else {},
-            generation_s=round(outcome.seconds, 3),
-        )
-    song: Song = outcome.result
-    return replace(song, generation_s=round(outcome.seconds, 3))
+def _split(jobs: Sequence[Job]) -> tuple[list[tuple[Job, ...]], list[tuple[Job, ...]]]:
+    """Jobs one by one for systems that share the machine, and in batches for those that have it to themselves."""
+    alone: list[tuple[Job, ...]] = []
+    batches: dict[str, list[Job]] = {}
+    together: list[tuple[Job, ...]] = []
+    for job in jobs:
+        cls = job.spec.load_class()
+        if not issubclass(cls, BatchSystem):
+            alone.append((job,))
+            continue
+        batch = batches.setdefault(job.spec.name, [])
+        batch.append(job)
+        if len(batch) == cls.batch_size:
+            together.append(tuple(batches.pop(job.spec.name)))
+    together += [tuple(batch) for batch in batches.values()]
+    return alone, together
 
 
-def _make_worker(folder: Path, models: Mapping[str, Path]) -> WorkFunction:
-    """Load systems on first use, and keep them for the following songs of this process."""
-    systems: dict[str, System] = {}
-    return partial(_make_song, folder=folder, models=models, systems=systems)
+def _record(song: Song, writer: RunWriter, totals: GenerationTotals, recorded: set[str], tell: Watcher) -> None:
+    if song.id in recorded:  # its worker died afterwards and did the rest of the batch again
+        return
+    recorded.add(song.id)
+    writer.add_song(song)
+    totals.n_songs += 1
+    totals.audio_s += song.duration_s or 0.0
+    totals.n_failed += song.status == "failed"
+    tell(song.id, 1.0, "", song)
 
 
-def _make_song(
-    job: Job, report: Report, *, folder: Path, models: Mapping[str, Path], systems: dict[str, System]
-) -> Song:
-    def locate(name: str) -> Path:
-        if name not in models:
-            raise ModelError(f"The model {name} is not there.", f"Run: evalkit models pull {name}")
-        return models[name]
-
-    if job.spec.name not in systems:
-        systems[job.spec.name] = job.spec.load_class()(job.spec.variant, locate)
-    system = systems[job.spec.name]
-    made = system.generate(job.prompt, take=job.take, seed=job.seed, progress=report)
-    base = f"audio/{job.spec.folder}/{job.prompt.id}.take{job.take}"
-    path, mix = _put(made.mix, folder, base)
-    stems = {name: _put(stem, folder, f"{base}.{name}")[0] for name, stem in sorted(made.stems.items())}
+def _failed(job: Job, outcome: Outcome[tuple[Job, ...]]) -> Song:
     return Song(
         prompt_id=job.prompt.id,
         system=job.spec.name,
         take=job.take,
         seed=job.seed,
+        status="failed",
+        reason=outcome.error or "The system ended without making this song.",
+        params={"log": outcome.log} if outcome.log else {},
+        generation_s=round(outcome.seconds, 3),
+    )
+
+
+def _make_worker(folder: Path, models: Mapping[str, Path]) -> WorkFunction:
+    """Load systems on first use, and keep them for the following songs of this process."""
+    systems: dict[str, System] = {}
+    return partial(_make_songs, folder=folder, models=models, systems=systems)
+
+
+def _make_songs(
+    jobs: tuple[Job, ...], report: Report, *, folder: Path, models: Mapping[str, Path], systems: dict[str, System]
+) -> None:
+    def locate(name: str) -> Path:
+        if name not in models:
+            raise ModelError(f"The model {name} is not there.", f"Run: evalkit models pull {name}")
+        return models[name]
+
+    spec = jobs[0].spec
+    if spec.name not in systems:
+        systems[spec.name] = spec.load_class()(spec.variant, locate)
+    system = systems[spec.name]
+    began = time.monotonic()
+    if isinstance(system, BatchSystem):
+        requests = [Request(prompt=job.prompt, take=job.take, seed=job.seed, keep=folder / _base(job)) for job in jobs]
+        steps = system.generate_batch(requests, lambda i, share, text: report((jobs[i].song_id, share, text)))
+        for index, made in steps:
+            report(_store(jobs[index], made, folder, time.monotonic() - began))
+        return
+    (job,) = jobs
+    made_alone = system.generate(
+        job.prompt, take=job.take, seed=job.seed, progress=lambda share: report((job.song_id, share, ""))
+    )
+    report(_store(job, made_alone, folder, time.monotonic() - began))
+
+
+def _base(job: Job) -> str:
+    return f"audio/{job.spec.folder}/{job.prompt.id}.take{job.take}"
+
+
+def _store(job: Job, made: Generated | EvalkitError, folder: Path, seconds: float) -> Song:
+    """Put a song's files into the run; the record says what became of it."""
+    common: dict[str, Any] = {
+        "prompt_id": job.prompt.id,
+        "system": job.spec.name,
+        "take": job.take,
+        "seed": job.seed,
+        "generation_s": round(seconds, 3),
+    }
+    if isinstance(made, EvalkitError):
+        return Song(**common, status="failed", reason=str(made))
+    path, mix = _put(made.mix, folder, _base(job))
+    stems = {name: _put(stem, folder, f"{_base(job)}.{name}")[0] for name, stem in sorted(made.stems.items())}
+    return Song(
+        **common,
         status="ok",
         path=path,
         stems=stems,
@@ -155,7 +211,7 @@ def _make_song(
         sample_rate=mix.sample_rate,
         channels=mix.channels,
         duration_s=round(mix.duration_s, 6),
-        params=_plain(made.params),
+        params={str(key): value for key, value in made.params.items()},
     )
 
 
@@ -176,7 +232,3 @@ def _put(audio: Audio | Path, folder: Path, base: str) -> tuple[str, Audio]:
     except OSError as error:
         raise GenerationError(f"{path} cannot be written: {error}.", "Free some space and resume the run.") from error
     return path, audio
-
-
-def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(key): value for key, value in params.items()}

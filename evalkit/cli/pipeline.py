@@ -312,10 +312,10 @@ class _Watch:
         self._shares: dict[str, float] = {}
         self._done = 0
 
-    def song(self, song_id: str, share: float, song: Song | None) -> None:
+    def song(self, song_id: str, share: float, text: str, song: Song | None) -> None:
         if song is not None and song.status == "failed":
             self._stage.note(f"{song_id} failed: {song.reason}")
-        self._step(song_id, share, song is not None)
+        self._step(song_id, share, song is not None, text)
 
     def scores(self, song_id: str, share: float, scores: Sequence[Score] | None) -> None:
         for score in scores or ():
@@ -324,10 +324,10 @@ class _Watch:
                 break
         self._step(song_id, share, scores is not None)
 
-    def _step(self, song_id: str, share: float, finished: bool) -> None:
+    def _step(self, song_id: str, share: float, finished: bool, text: str = "") -> None:
         if finished:
             self._shares.pop(song_id, None)
             self._done += 1
         else:
             self._shares[song_id] = min(share, 1.0)
-        self._stage.update(self._done + sum(self._shares.values()), song_id)
+        self._stage.update(self._done + sum(self._shares.values()), f"{song_id} {text}".rstrip())

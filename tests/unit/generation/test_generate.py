@@ -47,7 +47,9 @@ def test_songs_are_written_and_recorded(tmp_path: Path) -> None:
     seen: list[str] = []
     with begin(tmp_path) as writer:
         jobs = plan([parse("tone")], PROMPTS, takes=1, seed=5)
-        totals = generate(jobs, writer, models={}, n_workers=2, watch=lambda song_id, share, song: seen.append(song_id))
+        totals = generate(
+            jobs, writer, models={}, n_workers=2, watch=lambda song_id, share, text, song: seen.append(song_id)
+        )
     run = load(tmp_path)
     assert sorted(song.prompt_id for song in run.songs) == ["p0", "p1", "p2"]
     for song in run.songs:
