@@ -35,11 +35,10 @@ class TimeModulation:
     embedding: Tensor
     blocks: Tensor
 
-    def repeat(self, rows: int) -> "TimeModulation":
-        """The same time for every row of a batch."""
+    def at(self, index: int, *, rows: int) -> "TimeModulation":
+        """One of the times for every row of a batch."""
         return TimeModulation(
-            embedding=self.embedding.expand(rows, -1),
-            blocks=self.blocks.expand(rows, -1, -1),
+            embedding=self.embedding[index].expand(rows, -1), blocks=self.blocks[index].expand(rows, -1, -1)
         )
 
 
@@ -91,17 +90,23 @@ class Attention(nn.Module):
         self.c_attn = Projection(config.width, 3 * config.width)
         self.c_proj = Projection(config.width, config.width)
 
-    def forward(self, x: Tensor, table: tuple[Tensor, Tensor], bias: Tensor | None) -> Tensor:
-        """[B, T, width] to the same shape; `bias` [B, 1, T, T] is added to the scaled scores."""
+    def forward(self, x: Tensor, table: tuple[Tensor, Tensor], frames: Tensor | None) -> Tensor:
+        """[B, T, width] to the same shape; `frames` bool [B, T] as in `Estimator.forward`."""
         fused: Tensor = self.c_attn(x)
         rows, length, width = x.shape
         query, key, value = fused.view(rows, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         dtype = self.c_attn.weight.dtype
+        visible = None
+        if frames is not None:
+            # An existing frame sees the existing ones; an absent one attends evenly to all, hence its zero query.
+            exists = frames[:, None, :, None]
+            query = query.masked_fill(~exists, 0)
+            visible = frames[:, None, None, :] | ~exists
         attended = F.scaled_dot_product_attention(
             rotate_pairs(query, table).to(dtype),
             rotate_pairs(key, table).to(dtype),
             value.to(dtype),
-            attn_mask=None if bias is None else bias.to(dtype),
+            attn_mask=visible,
             scale=1.0 / math.sqrt(query.shape[-1]),
         )
         projected: Tensor = self.c_proj(attended.transpose(1, 2).flatten(2))
@@ -133,11 +138,11 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(config.width, eps=NORM_EPS)
         self.mlp = FeedForward(config)
 
-    def forward(self, x: Tensor, time: Tensor, table: tuple[Tensor, Tensor], bias: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, table: tuple[Tensor, Tensor], frames: Tensor | None) -> Tensor:
         """`x` [B, T, width], `time` [B, 6, width]."""
         modulation = (self.scale_shift_table.float() + time)[:, :, None]  # [B, 6, 1, width]
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = modulation.unbind(1)
-        x = torch.addcmul(x, gate_1, self.attn(norm(self.ln_1, x) * (1 + scale_1) + shift_1, table, bias))
+        x = torch.addcmul(x, gate_1, self.attn(norm(self.ln_1, x) * (1 + scale_1) + shift_1, table, frames))
         return torch.addcmul(x, gate_2, self.mlp(norm(self.ln_2, x) * (1 + scale_2) + shift_2))
 
 
@@ -199,16 +204,9 @@ class Estimator(nn.Module):
         length = inputs.shape[1]
         x = inputs + self.wpe.weight[:length].float()
         table = rotary_table(length, self.config.width // self.config.heads, inputs.device)
-        bias = None if frames is None else attention_bias(frames)
         for block in self.h:
-            x = block(x, time.blocks, table, bias)
+            x = block(x, time.blocks, table, frames)
         shift, scale = (self.scale_shift_table.float() + time.embedding[:, None]).unbind(1)
         x = norm(self.ln_f, x) * (1 + scale[:, None]) + shift[:, None]
         first = 0 if all_channels else self.config.width - self.config.latent_dim
         return dense(x, self.proj_out.weight[first:], self.proj_out.bias[first:])
-
-
-def attention_bias(frames: Tensor) -> Tensor:
-    """[B, T] existing frames to the additive [B, 1, T, T] mask; a row without frames attends evenly to all."""
-    visible = (frames[:, None, :, None] & frames[:, None, None, :]).float()
-    return (1.0 - visible) * torch.finfo(torch.float32).min

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from generation.songgeneration2.codec.config import CodecConfig
-from generation.songgeneration2.codec.estimator import Estimator
+from generation.songgeneration2.codec.estimator import Estimator, Projection
 from generation.songgeneration2.codec.normalise import LatentNorm
 from generation.songgeneration2.codec.rvq import ResidualVQ
 
@@ -56,8 +56,10 @@ class FlowDecoder(nn.Module):
         return estimator
 
     def set_compute_dtype(self, dtype: torch.dtype) -> None:
-        """Cast the velocity network; quantisers, masks and statistics stay in float32."""
-        self.estimator.to(dtype)
+        """Cast the big matrices of the velocity network; norms, time, quantisers and statistics stay in float32."""
+        for module in self.estimator.modules():
+            if isinstance(module, Projection) or module is self.estimator.proj_out:
+                module.to(dtype)
 
     def assemble(self, request: FlowRequest) -> tuple[Tensor, Tensor, Tensor]:
         """Build what stays constant while solving.
@@ -117,10 +119,7 @@ class FlowDecoder(nn.Module):
             time = times[step]
             x = torch.where(given, (1 - (1 - self.config.sigma_min) * time) * noise + time * context, x)
             inputs[..., -width:] = x if guidance <= 1 else x.repeat(2, 1, 1)
-            now = type(modulation)(
-                embedding=modulation.embedding[step : step + 1], blocks=modulation.blocks[step : step + 1]
-            ).repeat(len(inputs))
-            velocity: Tensor = self.estimator(inputs, now, frames)
+            velocity: Tensor = self.estimator(inputs, modulation.at(step, rows=len(inputs)), frames)
             if guidance > 1:
                 free, conditional = velocity.chunk(2)
                 velocity = free + guidance * (conditional - free)

@@ -191,6 +191,8 @@ class Renderer:
         context = torch.zeros(config.flow.latent_dim, 0)
         kept = 0
         if prompt is not None:
+            if part not in prompt:
+                raise GenerationError(f"The prompt of song {index} was not encoded for part {part}.")
             given = prompt[part]
             context = given.latents.float().cpu()
             kept = len(given.vocal) if quirks.prompt_shift else min(len(given.vocal), context.shape[1])

@@ -7,6 +7,7 @@ give the same stems.
 import hashlib
 import json
 import pickle
+from collections.abc import Sequence
 from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +19,9 @@ import torch
 from evalkit.audio import decoded_sha256, resample
 from evalkit.errors import ModelError, missing_package
 from evalkit.types import Audio
-from generation.songgeneration2.codec.prompt import PROMPT_S
+from generation.songgeneration2.codec.prompt import PROMPT_S, EncodedPrompt, PromptEncoder
+from generation.songgeneration2.codec.renderer import Part
+from generation.songgeneration2.codec.stages import Stages
 
 CONTEXT_S = 10
 """Seconds beyond the prompt that the separator also hears; its own window is 7.8 s."""
@@ -118,6 +121,32 @@ def prompt_vocals(mix: Audio, separator: VocalSeparator, cache: Path | None = No
         np.save(file, vocals.samples, allow_pickle=False)
     partial.replace(path)
     return vocals
+
+
+def encode_prompt(
+    mix: Audio,
+    stages: Stages,
+    separator: VocalSeparator,
+    *,
+    parts: Sequence[Part] = ("mixed",),
+    cache: Path | None = None,
+    seed: int | None = None,
+) -> EncodedPrompt:
+    """From a song to everything its continuation needs.
+
+    Args:
+        mix: The song; its first 10 s become the prompt.
+        stages: The codec.
+        separator: Finds the vocals.
+        parts: As in `PromptEncoder.encode`.
+        cache: As in `prompt_vocals`.
+        seed: As in `PromptEncoder.encode`.
+
+    Returns:
+        Codes int64 [3, 250] for the language model, and codes and latents for the renderer.
+    """
+    vocals = prompt_vocals(mix, separator, cache)
+    return PromptEncoder(stages).encode(prompt_excerpt(mix), vocals, parts=parts, seed=seed)
 
 
 def _from_archive(path: Path, network: type) -> dict[str, Any]:

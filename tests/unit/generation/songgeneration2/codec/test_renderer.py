@@ -238,6 +238,9 @@ def test_bad_codes_are_refused_with_a_sentence(stages):
     ended[2, 4] = 16385
     with pytest.raises(GenerationError, match="code 16385 in its accompaniment stream at frame 4"):
         renderer.render([ended], seeds=[0])
+    part = PromptPart(vocal=torch.zeros(1).long(), bgm=torch.zeros(1).long(), latents=torch.zeros(64, 1))
+    with pytest.raises(GenerationError, match="not encoded for part vocal"):
+        renderer.render([codes_of(10, 0)], "separate", seeds=[0], prompts=[{"mixed": part}])
     with pytest.raises(ShapeError, match="3, frames"):
         renderer.render([codes_of(10, 0)[:2]], seeds=[0])
     with pytest.raises(ShapeError, match="1 songs were given 2 seeds"):

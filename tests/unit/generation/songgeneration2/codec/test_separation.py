@@ -9,7 +9,9 @@ from safetensors.torch import save_file
 
 from evalkit.errors import MissingDependencyError, ModelError
 from evalkit.types import Audio
-from generation.songgeneration2.codec.separation import HTDemucsSeparator, prompt_excerpt, prompt_vocals
+from generation.songgeneration2.codec.prompt import PromptEncoder
+from generation.songgeneration2.codec.separation import HTDemucsSeparator, encode_prompt, prompt_excerpt, prompt_vocals
+from generation.songgeneration2.codec.tiny import tiny_codec
 
 
 class Counting:
@@ -58,6 +60,16 @@ def test_a_damaged_cache_file_is_made_again(tmp_path):
     found = prompt_vocals(clip(0), separator, tmp_path)
     assert separator.calls == 2
     assert np.array_equal(found.samples, clip(0).samples * np.float32(0.5))
+
+
+def test_a_song_becomes_a_prompt(tmp_path):
+    separator, stages = Counting(), tiny_codec(1)
+    mix = clip(2, 3.0, 48_000)
+    prompt = encode_prompt(mix, stages, separator, cache=tmp_path)
+    by_hand = PromptEncoder(stages).encode(mix, separator.vocals(mix))
+    assert torch.equal(prompt.codes, by_hand.codes)
+    assert torch.equal(prompt.parts["mixed"].latents, by_hand.parts["mixed"].latents)
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_an_absent_package_is_named(tmp_path, monkeypatch):
