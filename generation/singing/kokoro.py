@@ -152,9 +152,13 @@ def shared(folder: Path) -> Kokoro:
 
 @functools.lru_cache(maxsize=32)
 def voice_table(voice: str) -> FloatArray:
-    """Style vectors of a vendored voice, float32 [161, 256]; row ``n`` is meant for ``n + 1`` phonemes."""
+    """Style vectors of a voice, float32 [161, 256]; row ``n`` is meant for ``n + 1`` phonemes.
+
+    ``"a+b"`` is the voice halfway between two vendored ones.
+    """
     with np.load(str(files("generation.singing") / "data" / "voices.npz"), allow_pickle=False) as table:
-        return np.asarray(table[voice], dtype=np.float32)
+        parts = [np.asarray(table[name], dtype=np.float32) for name in voice.split("+")]
+    return np.asarray(np.mean(parts, axis=0), dtype=np.float32)
 
 
 def style_of(voice: str, n_phonemes: int) -> FloatArray:

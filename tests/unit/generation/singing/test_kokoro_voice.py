@@ -24,6 +24,8 @@ def test_vendored_voices_cover_every_language():
         assert table.shape == (161, 256)
         assert np.isfinite(table).all()
         assert 0.5 < np.abs(table).max() < 5
+    halfway = (voice_table("ff_siwis") + voice_table("im_nicola")) / 2
+    assert voice_table("im_nicola+ff_siwis") == pytest.approx(halfway)
     assert np.array_equal(style_of("af_heart", 12)[0], voice_table("af_heart")[11])
     assert np.array_equal(style_of("af_heart", 5000)[0], voice_table("af_heart")[160])
 
