@@ -1,13 +1,13 @@
 """Codes to songs: windows of several songs and stems as one batch, then one decode per song."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from evalkit.errors import GenerationError, ShapeError
 from evalkit.types import Audio
@@ -114,7 +114,6 @@ class Renderer:
         self.batch_chunks = batch_chunks
         self.whole_windows = whole_windows
 
-    @torch.inference_mode()
     def render(
         self,
         codes: Sequence[Tensor],
@@ -144,26 +143,54 @@ class Renderer:
 
         Raises:
             ShapeError: codes of another shape, or not as many seeds or prompts as songs.
-            GenerationError: a song without frames, or with a code outside the code book.
+            GenerationError: a song without frames, with a code outside the code book, or whose sound is not finite.
         """
+        return list(
+            self.stream(codes, mode, seeds=seeds, prompts=prompts, quirks=quirks, limit=limit, progress=progress)
+        )
+
+    @torch.inference_mode()
+    def stream(
+        self,
+        codes: Sequence[Tensor],
+        mode: Mode = "mixed",
+        *,
+        seeds: Sequence[int],
+        prompts: Sequence[Prompt | None] | None = None,
+        quirks: Quirks | None = None,
+        limit: bool = True,
+        progress: ProgressCallback | None = None,
+    ) -> Iterator[Rendered]:
+        """`render`, giving each song as soon as it is decoded, so that only one is held in memory as sound."""
         quirks = quirks or Quirks()
         prompts = prompts or [None] * len(codes)
         if not len(codes) == len(seeds) == len(prompts):
             raise ShapeError(f"{len(codes)} songs were given {len(seeds)} seeds and {len(prompts)} prompts.")
         for index, song in enumerate(codes):
-            self._check(song, index)
+            self.check(song, index)
+        parts = MODE_PARTS[mode]
         rows = [
             self._row(index, part, codes[index], seeds[index], prompts[index], quirks)
             for index in range(len(codes))
-            for part in MODE_PARTS[mode]
+            for part in parts
         ]
+        if not rows:
+            return
         with exact_arithmetic():
             self._solve(rows, progress)
-            sounds = self._decode(rows, progress)
-        parts = len(MODE_PARTS[mode])
-        return [self._finish(sounds[first : first + parts], limit) for first in range(0, len(sounds), parts)]
+        with self.stages.use("decoder") as decoder:
+            for first in range(0, len(rows), len(parts)):
+                sounds = []
+                for number, row in enumerate(rows[first : first + len(parts)], first + 1):
+                    with exact_arithmetic():
+                        sounds.append(self._decode(decoder, row))
+                    row.windows = []
+                    if progress is not None:
+                        progress(FLOW_SHARE + (1 - FLOW_SHARE) * number / len(rows))
+                yield self._finish(sounds, rows[first].song, limit)
 
-    def _check(self, codes: Tensor, index: int) -> None:
+    def check(self, codes: Tensor, index: int = 0) -> None:
+        """Refuse codes that cannot be rendered, before any work; errors as in `render`."""
         if codes.dim() != 2 or codes.shape[0] != 3:
             raise ShapeError(f"Song {index} has codes of shape {list(codes.shape)}, expected [3, frames].")
         if codes.shape[1] == 0:
@@ -247,42 +274,29 @@ class Renderer:
             context_frames=torch.tensor([row.context.shape[1] for row in group], device=device),
         )
 
-    def _decode(self, rows: Sequence[_Row], progress: ProgressCallback | None) -> list[Tensor]:
-        config, device = self.stages.config, self.stages.device
+    def _decode(self, decoder: nn.Module, row: _Row) -> Tensor:
+        config = self.stages.config
+        ratio, shared = config.vae.ratio, config.window.overlap
         halo = decoder_halo(config.vae)
         overlap = max(CHUNK_OVERLAP, 2 * halo)
-        sounds = []
-        with self.stages.use("decoder") as decoder:
+        chunk = max(CHUNK_FRAMES, 2 * overlap)
 
-            def decode(latents: Tensor) -> Tensor:
-                sound = run_chunked(
-                    decoder,
-                    latents[None].to(device),
-                    chunk=max(CHUNK_FRAMES, 2 * overlap),
-                    overlap=overlap,
-                    up=config.vae.ratio,
-                    batch=self.batch_chunks,
-                )
-                return sound[0].float().cpu()
+        def decode(latents: Tensor) -> Tensor:
+            on_device = latents[None].to(self.stages.device)
+            sound = run_chunked(decoder, on_device, chunk=chunk, overlap=overlap, up=ratio, batch=self.batch_chunks)
+            return sound[0].float().cpu()
 
-            for index, row in enumerate(rows):
-                windows, frames = row.windows, row.plan.frames
-                if self.whole_windows:
-                    sound = decode_windows(
-                        windows, frames, decode, ratio=config.vae.ratio, overlap=config.window.overlap
-                    )
-                else:
-                    sound = decode_stitched(
-                        windows, frames, decode, ratio=config.vae.ratio, overlap=config.window.overlap, halo=halo
-                    )
-                sounds.append(sound)
-                row.windows = []
-                if progress is not None:
-                    progress(FLOW_SHARE + (1 - FLOW_SHARE) * (index + 1) / len(rows))
-        return sounds
+        if self.whole_windows:
+            return decode_windows(row.windows, row.plan.frames, decode, ratio=ratio, overlap=shared)
+        return decode_stitched(row.windows, row.plan.frames, decode, ratio=ratio, overlap=shared, halo=halo)
 
-    def _finish(self, sounds: Sequence[Tensor], limit: bool) -> Rendered:
+    def _finish(self, sounds: Sequence[Tensor], index: int, limit: bool) -> Rendered:
         peak = max(float(sound.abs().max()) for sound in sounds)
+        if not all(bool(sound.isfinite().all()) for sound in sounds):
+            raise GenerationError(
+                f"Song {index} was rendered to samples that are not finite.",
+                "Render it in float32; the precision of the flow may be too low.",
+            )
         # A hair below full scale, so that no sample exceeds it after rounding.
         gain = (1.0 - 2.0**-20) / peak if limit and peak > 1 else 1.0
         rate = FRAME_RATE_HZ * self.stages.config.vae.ratio

@@ -230,6 +230,25 @@ def test_progress_grows_to_one(stages):
     assert len(seen) >= 7
 
 
+def test_songs_come_one_by_one(stages):
+    codes = [codes_of(30, 14), codes_of(20, 15)]
+    shares = []
+    songs = Renderer(stages).stream(codes, "separate", seeds=[0, 1], progress=shares.append)
+    first = next(songs)
+    assert shares[-1] == pytest.approx(0.9)
+    assert first.mix.samples.shape == (2, 240)
+    assert [song.mix.samples.shape for song in songs] == [(2, 160)]
+    assert Renderer(stages).render([], seeds=[]) == []
+
+
+def test_a_sound_that_is_not_finite_is_refused():
+    broken = quick_codec(1)
+    with broken.use("decoder") as decoder:
+        decoder.layers[-1].weight.data.fill_(torch.nan)
+    with pytest.raises(GenerationError, match="not finite"):
+        Renderer(broken).render([codes_of(10, 0)], seeds=[0])
+
+
 def test_bad_codes_are_refused_with_a_sentence(stages):
     renderer = Renderer(stages)
     with pytest.raises(GenerationError, match="no frames"):
