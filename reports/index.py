@@ -13,6 +13,7 @@ SEED = 0
 """Of the resampling; fixed, so that the same run gives the same page."""
 
 UNKNOWN = "und"
+OWN_LICENCE = "MIT"
 
 _RESAMPLED_CELLS = 20_000_000
 
@@ -184,6 +185,7 @@ def _measure(
         description=metric.description,
         source=metric.source,
         licence=metric.licence,
+        remark="" if metric.licence == OWN_LICENCE else metric.licence,
         signature=signature,
         good=good,
     )

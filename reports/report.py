@@ -62,6 +62,8 @@ class Measure:
     description: str
     source: str
     licence: str
+    remark: str
+    """The licence, where it is not our own: it stands beside the number."""
     signature: str
     good: tuple[float | None, float | None] | None = None
 

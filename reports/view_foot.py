@@ -27,6 +27,7 @@ def make_tables(index: Index) -> tuple[Table, ...]:
     info = index.run.info
     tables = (
         _timings(info),
+        _metrics(index),
         _signatures(index),
         _evaluators(info),
         _models(info),
@@ -35,6 +36,14 @@ def make_tables(index: Index) -> tuple[Table, ...]:
         _packages(info.environment.get("packages")),
     )
     return tuple(table for table in tables if table.rows)
+
+
+def _metrics(index: Index) -> Table:
+    rows = tuple(
+        (m.name, m.title, m.suffix.strip() or numbers.MISSING, m.better, m.source, m.licence) for m in index.measures
+    )
+    columns = ("Metric", "Title", "Unit", "Better", "Source", "Licence")
+    return Table(title="Metrics", columns=columns, rows=rows, code=(0,))
 
 
 def _signatures(index: Index) -> Table:

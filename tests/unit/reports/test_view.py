@@ -156,3 +156,25 @@ def test_only_a_ratio_metric_needs_counts(make_run: Callable[..., RunData]) -> N
     run = make_run(audio=False)
     assert {m.name for m in run.metrics.values() if m.aggregate == "ratio"} == {"wer", "wer_vocals"}
     assert isinstance(run.metrics["wer"], Metric)
+
+
+def test_a_licence_that_is_not_ours_stands_beside_the_number(make_run: Callable[..., RunData]) -> None:
+    report = report_of(make_run(audio=False))
+    assert {m.name: m.remark for m in report.measures if m.remark} == {"clap_ta": "Apache-2.0"}
+
+
+def test_the_foot_says_how_it_was_measured(make_run: Callable[..., RunData]) -> None:
+    run = make_run(audio=False)
+    tables = {table.title: table for table in report_of(run).tables}
+    assert ("wer", "wer|asr:whisper-base|beam:5|v:1") in tables["Signatures"].rows
+    assert tables["Models"].rows[0] == ("whisper-base", "MIT", "pypi:example==1.0", "ef" * 32)
+    assert tables["Timings"].rows[0][:4] == ("Generation", "30", "15:00", "1\u00a0min 21\u00a0s")
+    assert tables["Timings"].rows[0][5] == "0.09"
+    assert ("Git commit", "d743dc7 with local changes") in tables["Run and environment"].rows
+    assert ("numpy", "2.4.0") in tables["Packages"].rows
+    assert ("CC0-1.0", "suite multilingual: prompts and lyrics") in tables["Licences"].rows
+
+
+def test_notes_of_languages_that_were_not_sung_stay_out(make_run: Callable[..., RunData]) -> None:
+    report = report_of(make_run(audio=False, languages=("en", "fr")))
+    assert [note.label for note in report.systems[0].notes] == ["All languages"]
