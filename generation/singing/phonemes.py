@@ -117,7 +117,7 @@ def pronounceable(text: str, language: str) -> str:
     scripts = _SCRIPTS.get(language, ("LATIN",))
     kept = []
     for char in unicodedata.normalize("NFKC", text):
-        plain = _PUNCTUATION.get(char, char)
+        plain = str(unicodedata.decimal(char)) if char.isdecimal() else _PUNCTUATION.get(char, char)
         is_letter = char.isalpha() and unicodedata.name(char, "").startswith(scripts)
         is_sounding = is_letter or char.isdecimal() or (char in "々ー〆" and language == "ja")
         kept.append(plain if is_sounding or plain in ",.!?'-" or unicodedata.category(char) == "Mn" else " ")

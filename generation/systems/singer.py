@@ -116,24 +116,22 @@ def _ignore(share: float) -> None:
 
 def _prepare(prompt: Prompt, voice: Voice | None) -> tuple[list[list[Phrase]], list[str]]:
     """Phrases of each section, and the lines that have nothing to pronounce."""
-    phrases: list[list[Phrase]] = []
+    phrases: list[list[Phrase]] = [[] for _ in prompt.sections]
     skipped: list[str] = []
-    n_lines = 0
-    for section in prompt.sections:
-        own: list[Phrase] = []
-        for line in section.lines if voice is not None else ():
-            prepared = voice.prepare(line) if voice is not None else []
+    if voice is None:
+        return phrases, skipped
+    for section, own in zip(prompt.sections, phrases, strict=True):
+        for line in section.lines:
+            prepared = voice.prepare(line)
             own.extend(prepared)
-            n_lines += len(prepared)
-            if n_lines > _MAX_LINES:
+            if not prepared:
+                skipped.append(line)
+            if sum(map(len, phrases)) > _MAX_LINES:
                 raise GenerationError(
                     f"The lyrics of prompt {prompt.id} are too long for the embedded singer: "
                     f"more than {_MAX_LINES} sung lines.",
                     "Split them into several prompts.",
                 )
-            if not prepared:
-                skipped.append(line)
-        phrases.append(own)
     return phrases, skipped
 
 
