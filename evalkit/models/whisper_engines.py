@@ -10,6 +10,13 @@ from evalkit.types import FloatArray
 
 SAMPLE_RATE = 16_000
 BEAM_SIZE = 5
+TOKENS_PER_S = 16
+"""Whisper's own limit is 448 tokens in a window of 28 s; a shorter chunk gets as much of it, so that loops end sooner."""
+
+
+def max_tokens(samples: FloatArray) -> int:
+    """How many tokens may be written for a chunk; below Whisper's 448 less its prompt."""
+    return min(440, 32 + TOKENS_PER_S * len(samples) // SAMPLE_RATE)
 
 
 class Engine(Protocol):
@@ -105,6 +112,7 @@ class FasterWhisper:
             condition_on_previous_text=False,
             word_timestamps=True,
             vad_filter=False,
+            max_new_tokens=max_tokens(samples),
             no_speech_threshold=None,  # a silent stretch is decided on, and counted, by the caller
             **options,
         )
@@ -177,6 +185,7 @@ class OpenAIWhisper:
             task="transcribe",
             condition_on_previous_text=False,
             word_timestamps=True,
+            sample_len=max_tokens(samples),
             no_speech_threshold=None,
             fp16=False,
             verbose=None,
