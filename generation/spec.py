@@ -31,7 +31,7 @@ class SystemSpec:
     @property
     def folder(self) -> str:
         """The name as a single path part."""
-        return self.name.replace("/", "-")
+        return re.sub(r"[^A-Za-z0-9._-]", "-", self.name)
 
     def load_class(self) -> type[System]:
         """Import the system's class."""
@@ -39,7 +39,7 @@ class SystemSpec:
 
 
 def parse(text: str, *, reference: bool = False) -> SystemSpec:
-    """Read ``NAME``, ``NAME/VARIANT``, ``LABEL=FOLDER`` or ``LABEL=cmd:PROGRAM ARGS``.
+    """Read ``NAME``, ``NAME/VARIANT[@WEIGHTS][,option=value]``, ``LABEL=FOLDER`` or ``LABEL=cmd:PROGRAM ARGS``.
 
     Args:
         text: The option's value.
@@ -51,8 +51,9 @@ def parse(text: str, *, reference: bool = False) -> SystemSpec:
     Raises:
         ConfigError: unknown system, unusable label, or a folder that is not there.
     """
-    label, equals, target = text.partition("=")
-    if equals:
+    # Options of a registered system hold an equals sign too, but only behind a comma.
+    if "=" in text.partition(",")[0].partition("@")[0]:
+        label, _, target = text.partition("=")
         return _parse_labelled(label.strip(), target.strip(), text, reference)
     system, _, variant = text.strip().partition("/")
     if system in ("folder", "command"):
@@ -60,8 +61,10 @@ def parse(text: str, *, reference: bool = False) -> SystemSpec:
             f"The system {text!r} needs a label and a target.", "Write NAME=FOLDER or NAME=cmd:PROGRAM ARGS."
         )
     # Looking the class up here names an unknown system before anything else starts.
-    SYSTEMS.get(system)
-    return SystemSpec(name=text.strip(), system=system, variant=variant, text=text, reference=reference)
+    cls = SYSTEMS.get(system)
+    cls.required_models(variant)  # refuses an unknown variant or option now, not after an hour
+    name = re.sub(r"@[^,]*", "", text.strip())
+    return SystemSpec(name=name, system=system, variant=variant, text=text, reference=reference)
 
 
 def check_unique(specs: list[SystemSpec]) -> None:

@@ -1,0 +1,297 @@
+"""From prompts to songs: text, prompt audio, language model, renderer.
+
+The language model sings a whole batch before anything is rendered, so that with staged loading each network is needed
+once. Codes are kept as soon as they are there; a song whose codes are kept already skips the language model.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evalkit.audio import load as load_audio
+from evalkit.errors import ConfigError, EvalkitError, GenerationError, ModelError
+from evalkit.types import ModelLocator, Prompt
+from generation.base import BatchProgress, Generated, Request
+from generation.songgeneration2.codec.config import FRAME_RATE_HZ
+from generation.songgeneration2.codec.library import PromptLibrary
+from generation.songgeneration2.codec.prompt import EncodedPrompt, PromptEncoder
+from generation.songgeneration2.codec.renderer import MODE_PARTS, Rendered, Renderer
+from generation.songgeneration2.codec.separation import HTDemucsSeparator, prompt_excerpt, prompt_vocals
+from generation.songgeneration2.codec.stages import Stages
+from generation.songgeneration2.codec.tiny import tiny_codec
+from generation.songgeneration2.codec.weights import check_files, official_codec
+from generation.songgeneration2.lelm.generate import LelmRequest, encode_request, generate
+from generation.songgeneration2.lelm.load import WEIGHT_FILES, load_lelm, make_tiny_lelm
+from generation.songgeneration2.lelm.model import Lelm
+from generation.songgeneration2.options import TINY, Options
+from generation.songgeneration2.text.bpe import RANKS_FILE, BytePairEncoder, byte_ranks, load_encoder
+from generation.songgeneration2.text.wording import TextEncoder
+from generation.songgeneration2.tokens import read_tokens, request_digest, tokens_path, write_tokens
+
+TINY_SEED = 0
+TINY_DURATION_S = 10.0
+STAGED_BELOW_BYTES = 40e9
+"""On a GPU with less memory than this, networks are loaded one after the other."""
+
+LM_SHARE = 0.8
+"""Part of the progress that the language model takes."""
+
+LIBRARY_FILE = "tools/new_auto_prompt.pt"
+SEPARATOR_FILE = "third_party/demucs/ckpt/htdemucs.pth"
+TOKENIZER_FOLDER = "third_party/Qwen2-7B"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """One request on its way."""
+
+    index: int
+    request: Request
+    lelm: LelmRequest
+    digest: str
+    prompt: EncodedPrompt | None
+    facts: dict[str, Any]
+    codes: Tensor | None = None
+
+
+class Pipeline:
+    """A loaded variant.
+
+    Args:
+        options: Variant, weights and how it is run.
+        locate: Finds model folders.
+
+    Raises:
+        ModelError: weights are absent or do not fit.
+    """
+
+    def __init__(self, options: Options, locate: ModelLocator) -> None:
+        self.options = options
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._precision = options.precision or ("fp16" if self._device.type == "cuda" else "fp32")
+        self._staged = options.staged if options.staged is not None else _is_small(self._device)
+        self._prompts: dict[str, EncodedPrompt] = {}
+        self._lelm: Lelm | None = None
+        if options.variant == TINY:
+            self._encoder = BytePairEncoder(byte_ranks())
+            self._codec = tiny_codec(TINY_SEED, device=str(self._device))
+            self._load: Callable[[], Lelm] = lambda: make_tiny_lelm(TINY_SEED)
+            self._weights = f"{TINY}-{TINY_SEED}"
+            self._root: Path | None = None
+        else:
+            self._root = options.weights
+            codec_root = options.weights or locate("songgeneration2-runtime")
+            folder = find_variant(options.weights, options.variant) if options.weights else None
+            folder = folder or locate(f"songgeneration2-{options.variant}")
+            self._encoder = load_encoder(find_tokenizer(options.weights) or locate("qwen2-ranks") / RANKS_FILE)
+            check_files(codec_root, ("flow", "decoder"))
+            self._codec = self._official_codec(codec_root)
+            self._load = lambda: load_lelm(folder, precision=self._precision, device=self._device, staged=self._staged)
+            self._weights = _identity(folder)
+
+    def sing(
+        self, requests: Sequence[Request], progress: BatchProgress
+    ) -> Iterator[tuple[int, Generated | EvalkitError]]:
+        """Make songs; each request gives its song or the reason there is none."""
+        lelm = self._take_lelm()
+        works: list[_Work] = []
+        for index, request in enumerate(requests):
+            try:
+                works.append(self._prepare(index, request, lelm))
+            except EvalkitError as error:
+                yield index, error
+        self._sing_codes(lelm, [work for work in works if work.codes is None], progress)
+        del lelm
+        if self._staged:
+            self._lelm = None
+            _free(self._device)
+        for work in works:
+            try:
+                yield work.index, self._render(work, progress)
+            except EvalkitError as error:
+                yield work.index, error
+
+    def close(self) -> None:
+        """Free all networks."""
+        self._lelm = None
+        self._codec.close()
+
+    def _take_lelm(self) -> Lelm:
+        if self._lelm is None:
+            self._lelm = self._load()
+        return self._lelm
+
+    def _official_codec(self, root: Path) -> Stages:
+        dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self._precision, torch.float32)
+        return official_codec(root, device=self._device, flow_dtype=dtype, keep=not self._staged)
+
+    def _prepare(self, index: int, request: Request, lelm: Lelm) -> _Work:
+        prompt, options = request.prompt, self.options
+        codes, encoded = self._prompt_codes(prompt, request.seed)
+        wanted = LelmRequest(
+            lyric=prompt.lyrics,
+            tags=prompt.description or None,
+            prompt=codes,
+            max_frames=self._max_frames(prompt, lelm),
+            seed=request.seed,
+            sampling=options.sampling,
+            instrumental=not prompt.is_sung,
+        )
+        text = encode_request(wanted, TextEncoder(self._encoder, lelm.version))
+        text.check_lengths(lelm.config.lyric_len, lelm.config.style_len)
+        facts = {
+            "variant": options.variant,
+            "version": lelm.version,
+            "weights": self._weights,
+            "precision": self._precision,
+            "sampling": asdict(options.sampling),
+            "max_frames": wanted.max_frames,
+            "lyric_tokens": len(text.lyric_ids),
+            "lyric_token_limit": lelm.config.lyric_len,
+            "style_tokens": len(text.style_ids),
+            "style_token_limit": lelm.config.style_len,
+            "instrumental": wanted.instrumental,
+            "prompt_audio": prompt.prompt_audio_path or prompt.auto_prompt_audio_type,
+        }
+        digest = request_digest(
+            {
+                **facts,
+                "lyric": wanted.lyric,
+                "tags": wanted.tags,
+                "seed": request.seed,
+                "prompt_codes": None if codes is None else codes.tolist(),
+            }
+        )
+        kept = read_tokens(tokens_path(request.keep), digest)
+        return _Work(index=index, request=request, lelm=wanted, digest=digest, prompt=encoded, facts=facts, codes=kept)
+
+    def _max_frames(self, prompt: Prompt, lelm: Lelm) -> int:
+        limit = lelm.config.max_frames
+        seconds = self.options.max_s
+        if seconds is None and self.options.variant == TINY:
+            seconds = prompt.duration_s or TINY_DURATION_S
+        return limit if seconds is None else max(1, min(limit, math.ceil(seconds * FRAME_RATE_HZ - 1e-6)))
+
+    def _sing_codes(self, lelm: Lelm, works: Sequence[_Work], progress: BatchProgress) -> None:
+        if not works:
+            return
+
+        def tell(done: int, total: int) -> None:
+            text = f"{done} of at most {total} frames"
+            for work in works:
+                progress(work.index, LM_SHARE * done / max(total, 1), text)
+
+        found = generate(lelm, self._encoder, [work.lelm for work in works], batch_size=len(works), progress=tell)
+        for work, codes in zip(works, found, strict=True):
+            work.codes = codes.cpu()
+            if codes.shape[1]:
+                write_tokens(tokens_path(work.request.keep), work.codes, work.digest)
+
+    def _render(self, work: _Work, progress: BatchProgress) -> Generated:
+        assert work.codes is not None
+        if work.codes.shape[1] == 0:
+            raise GenerationError("The model ended this song at its first frame.", "Try another seed.")
+        renderer = Renderer(self._codec)
+        (made,) = renderer.render(
+            [work.codes],
+            self.options.mode,
+            seeds=[work.request.seed],
+            prompts=[work.prompt.parts if work.prompt is not None else None],
+            progress=lambda share: progress(work.index, LM_SHARE + (1 - LM_SHARE) * share, "rendering"),
+        )
+        return self._generated(work, made)
+
+    def _generated(self, work: _Work, made: Rendered) -> Generated:
+        assert work.codes is not None
+        stems = {"vocals": made.vocals, "accompaniment": made.accompaniment}
+        params = {
+            **work.facts,
+            "mode": self.options.mode,
+            "staged": self._staged,
+            "device": str(self._device),
+            "frames": work.codes.shape[1],
+            "reached_max_frames": work.codes.shape[1] >= (work.lelm.max_frames or math.inf),
+            "gain_db": round(made.gain_db, 3),
+            "tokens": tokens_path(work.request.keep).name,
+        }
+        return Generated(mix=made.mix, stems={name: audio for name, audio in stems.items() if audio}, params=params)
+
+    def _prompt_codes(self, prompt: Prompt, seed: int) -> tuple[Tensor | None, EncodedPrompt | None]:
+        if prompt.prompt_audio_path and prompt.auto_prompt_audio_type:
+            raise ConfigError("prompt_audio_path and auto_prompt_audio_type exclude each other.", "Give one of them.")
+        if prompt.auto_prompt_audio_type:
+            library = PromptLibrary.load(self._local(LIBRARY_FILE, "auto_prompt_audio_type"))
+            return library.pick(prompt.auto_prompt_audio_type, prompt.lyrics, np.random.default_rng(seed)), None
+        if prompt.prompt_audio_path:
+            encoded = self._encode_prompt(Path(prompt.prompt_audio_path))
+            return encoded.codes, encoded
+        return None, None
+
+    def _encode_prompt(self, path: Path) -> EncodedPrompt:
+        from evalkit.audio import decoded_sha256
+
+        audio = prompt_excerpt(load_audio(path))
+        key = decoded_sha256(audio)
+        if key not in self._prompts:
+            separator = HTDemucsSeparator(self._local(SEPARATOR_FILE, "prompt_audio_path"), device=str(self._device))
+            vocals = prompt_vocals(audio, separator)
+            self._prompts[key] = PromptEncoder(self._codec).encode(audio, vocals, parts=MODE_PARTS[self.options.mode])
+        return self._prompts[key]
+
+    def _local(self, path: str, wish: str) -> Path:
+        if self._root is None:
+            raise ModelError(
+                f"{wish} needs {path} of the official release, which only a weights folder has.",
+                "Run with --weights DIR, the folder in the official layout.",
+            )
+        return self._root / path
+
+
+def find_variant(root: Path, variant: str) -> Path:
+    """The folder of a variant's ``model.pt`` and ``config.yaml`` below a weights folder, which may be that folder.
+
+    Raises:
+        ModelError: there is none; the places looked at are named.
+    """
+    snake = variant.replace("-", "_")
+    names = (variant, snake, f"songgeneration_{snake}", f"SongGeneration-{variant}")
+    candidates = [root, *(root / name for name in names), *(root / "ckpt" / name for name in names)]
+    for folder in candidates:
+        if any((folder / name).is_file() for name in WEIGHT_FILES):
+            return folder
+    raise ModelError(
+        f"{root} holds no model.pt of {variant}: neither itself nor in {', '.join(names)} (also below ckpt/).",
+        "Give the folder in the official layout.",
+    )
+
+
+def find_tokenizer(root: Path | None) -> Path | None:
+    """Tokenizer data below a weights folder, if it is there: the official folder, or a file of ranks."""
+    if root is None:
+        return None
+    found = (root / TOKENIZER_FOLDER, root / RANKS_FILE)
+    return next((path for path in found if path.exists()), None)
+
+
+def _identity(folder: Path) -> str:
+    """Names the weights in a song's record without reading gigabytes: file name and size."""
+    weights = next(folder / name for name in WEIGHT_FILES if (folder / name).is_file())
+    return f"{folder.name}/{weights.name}:{weights.stat().st_size}"
+
+
+def _is_small(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_properties(device).total_memory < STAGED_BELOW_BYTES
+
+
+def _free(device: torch.device) -> None:
+    import gc
+
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
