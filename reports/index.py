@@ -17,7 +17,7 @@ OWN_LICENCE = "MIT"
 
 _RESAMPLED_CELLS = 20_000_000
 
-ARROWS = {"higher": "↑", "lower": "↓", "target": "◎", "none": "·"}
+ARROWS = {"higher": "↑", "lower": "↓", "target": "◎", "none": ""}
 BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "describes only"}
 
 

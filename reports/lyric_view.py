@@ -32,9 +32,10 @@ def edit_counts(scores: Iterable[Score]) -> tuple[int, int, int, int] | None:
 def transcripts(scores: Iterable[Score], language: str) -> list[dict[str, Any]]:
     """Everything the page draws of the alignments of a song, ready for JSON, one entry for each input (mix, vocals).
 
-    Each has ``label``, ``metric`` (index is added by the caller), ``spaced``, ``sections`` and ``flags``; a section has
-    ``label``, ``counts`` in words and ``lines`` of tokens ``[op, reference, heard, start_s, end_s, backing]`` with op
-    one of h(it), s(ubstituted), d(eleted), i(nserted).
+    Each has ``label``, ``metric`` (its index is put in by the caller), ``spaced``, ``sections``, ``transcript``,
+    ``decoding`` (what the recogniser had to repeat or drop) and ``flags``. A section has ``label``, ``counts`` in words
+    and ``lines`` of tokens ``[op, reference, heard, start_s, end_s, backing]`` with op one of h(it), s(ubstituted),
+    d(eleted), i(nserted).
     """
     found = []
     for score in scores:
@@ -49,6 +50,8 @@ def transcripts(scores: Iterable[Score], language: str) -> list[dict[str, Any]]:
                 "metric": score.metric,
                 "spaced": spaced,
                 "sections": _sections(alignment, score.details.get("sections"), spaced),
+                "transcript": str(score.details.get("transcript") or ""),
+                "decoding": _decoding(score.details.get("decoding")),
                 "flags": [str(flag).replace("_", " ") for flag in score.details.get("flags") or ()],
             }
         )
@@ -88,8 +91,15 @@ def _token(item: Mapping[str, Any]) -> list[Any]:
     op = _OPS.get(str(item.get("op")), "h")
     reference = str(item.get("ref") or "")
     heard = str(item.get("hyp") or "")
-    token: list[Any] = [op, reference, heard if heard != reference else "", _time(item, "start"), _time(item, "end")]
+    token: list[Any] = [op, reference, "" if op in "hd" else heard, _time(item, "start"), _time(item, "end")]
     return [*token, 1] if item.get("backing") else token
+
+
+def _decoding(counts: Any) -> str:
+    if not isinstance(counts, Mapping):
+        return ""
+    unusual = [(str(name), n) for name, n in counts.items() if name not in ("chunks", "segments")]
+    return ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in unusual if isinstance(n, int) and n)
 
 
 def _time(item: Mapping[str, Any], key: str) -> float | None:

@@ -130,6 +130,11 @@ def nice_range(values: Iterable[float], bounds: tuple[float | None, float | None
     return low, high
 
 
+def axis_end(value: float, digits: int) -> str:
+    """An end of an axis; zero is written as it is."""
+    return number(value, digits) if value else "0"
+
+
 def axis_digits(low: float, high: float) -> int:
     """Decimals that the ends of an axis need."""
     return next((d for d in range(7) if all(abs(round(v, d) - v) < 1e-9 for v in (low, high))), 6)

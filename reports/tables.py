@@ -93,7 +93,7 @@ def to_markdown(report: Report) -> str:
         head = ["Metric", *(["System"] if several else []), "Estimate", "95 % interval", "Prompts", "Missing"]
         rows = [
             [
-                f"{card.measure.title} {card.measure.arrow}",
+                f"{card.measure.title} {card.measure.arrow}".strip(),
                 *([system.name] if several else []),
                 estimate.text,
                 estimate.interval,
@@ -159,7 +159,7 @@ def _languages(report: Report, languages: LanguageTable, several: bool) -> list[
 
 
 def _title(measure: Measure) -> str:
-    return cell(f"{measure.title} {measure.arrow}")
+    return cell(f"{measure.title} {measure.arrow}".strip())
 
 
 def _brief(estimate: Estimate) -> str:

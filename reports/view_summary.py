@@ -179,7 +179,7 @@ def _scale(measure: Measure, axis: tuple[float, float]) -> Scale:
         ends = (axis[0] if low is None else low), (axis[1] if high is None else high)
         good = (_place(ends[0], axis), _place(ends[1], axis))
     unit = measure.suffix if len(measure.suffix) <= 4 else ""
-    return Scale(low=numbers.number(axis[0], digits), high=numbers.number(axis[1], digits) + unit, good=good)
+    return Scale(low=numbers.axis_end(axis[0], digits), high=numbers.axis_end(axis[1], digits) + unit, good=good)
 
 
 def _place(value: float, axis: tuple[float, float]) -> float:

@@ -65,6 +65,10 @@ function drawTranscript(transcript, song, player) {
     }
     node.append(part);
   }
+  if (transcript.decoding) node.append(el("p", { class: "fine" }, "Recogniser: " + transcript.decoding));
+  if (transcript.transcript) {
+    node.append(el("details", { class: "whole" }, el("summary", {}, "Whole transcript"), el("p", { lang: song.l, dir: "auto" }, transcript.transcript)));
+  }
   const timed = words.filter((word) => word.start !== null).sort((a, b) => a.start - b.start);
   let lit = null;
 

@@ -39,6 +39,8 @@ def score(metric: str = "wer", language: str = "en", **details: Any) -> Score:
         "alignment": ALIGNMENT,
         "sections": [{"index": 1, "label": "verse"}, {"index": 2, "label": "chorus"}],
         "flags": ["asr_empty"],
+        "transcript": "oh shine own yeah tonight",
+        "decoding": {"chunks": 1, "retries": 2, "sampled": 0, "dropped_silence": 1},
         "hits": 2,
         "substitutions": 1,
         "deletions": 1,
@@ -62,6 +64,8 @@ def test_an_alignment_becomes_sections_of_lines_of_tokens() -> None:
     ]
     assert found["label"] == "Mix"
     assert found["flags"] == ["asr empty"]
+    assert found["transcript"] == "oh shine own yeah tonight"
+    assert found["decoding"] == "retries 2, dropped silence 1"
     assert found["spaced"]
 
 
