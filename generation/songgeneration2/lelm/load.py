@@ -15,7 +15,12 @@ WEIGHT_FILES = ("model.safetensors", "model.pt")
 
 
 def load_lelm(
-    folder: Path, *, precision: str = "fp32", device: str | torch.device = "cpu", staged: bool = False
+    folder: Path,
+    *,
+    precision: str = "fp32",
+    device: str | torch.device = "cpu",
+    staged: bool = False,
+    fixed_steps: bool = False,
 ) -> Lelm:
     """Load a variant from its folder in the official layout.
 
@@ -24,6 +29,7 @@ def load_lelm(
         precision: ``fp32``, ``fp16`` or ``bf16``.
         device: Where it runs.
         staged: Keep only one tower in memory at a time; results are the same.
+        fixed_steps: Run single steps at fixed shapes; on a GPU they are captured as CUDA graphs.
 
     Returns:
         The model.
@@ -40,7 +46,9 @@ def load_lelm(
             f"{folder} holds none of {', '.join(WEIGHT_FILES)}.", "Pull the model: evalkit models pull NAME."
         )
     config = read_config(folder / "config.yaml")
-    return Lelm(open_checkpoint(weights), config, make_precision(precision, device), staged=staged)
+    return Lelm(
+        open_checkpoint(weights), config, make_precision(precision, device), staged=staged, fixed_steps=fixed_steps
+    )
 
 
 def make_tiny_lelm(seed: int = 0) -> Lelm:

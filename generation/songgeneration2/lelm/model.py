@@ -1,6 +1,6 @@
 """The language model: two towers, the bridge between them, and three heads."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,8 +12,11 @@ from generation.songgeneration2.checkpoint import Checkpoint
 from generation.songgeneration2.lelm.conditions import Conditioner
 from generation.songgeneration2.lelm.config import LelmConfig
 from generation.songgeneration2.lelm.linear import linear
+from generation.songgeneration2.lelm.stepping import FixedSteps
 from generation.songgeneration2.lelm.tower import KvCache, Precision, Tower
 from generation.songgeneration2.lelm.weights import LelmCheckpoint
+
+Step = Callable[[Tensor, int, int], Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +92,17 @@ class Lelm:
         precision: Dtypes and device.
         staged: Load each tower when its turn comes and free it afterwards, so that only one is in memory. Results are
             the same.
+        fixed_steps: Run single steps at fixed shapes; on a GPU they are captured as CUDA graphs.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, config: LelmConfig, precision: Precision | None = None, *, staged: bool = False
+        self,
+        checkpoint: Checkpoint,
+        config: LelmConfig,
+        precision: Precision | None = None,
+        *,
+        staged: bool = False,
+        fixed_steps: bool = False,
     ) -> None:
         self.config = config
         self.precision = precision or Precision()
@@ -100,9 +110,15 @@ class Lelm:
         self.version = self._reader.version
         self.conditioner = Conditioner(self._reader, self.precision.activations)
         self.null_prefixes: dict[tuple[int, ...], NullPrefix] = {}
-        self._staged = staged
+        self._fixed_steps = fixed_steps
         self._first = None if staged else self._load_first()
         self._second = None if staged else self._load_second()
+
+    def stepper(self, tower: Tower, cache: KvCache) -> Step:
+        """The function that runs one position of a tower: embeddings, position, rows in use -> states."""
+        if self._fixed_steps:
+            return FixedSteps(tower, cache, capture=self.precision.device.type == "cuda").forward
+        return lambda x, start, n_rows: tower.forward(x, cache, start, slice(0, n_rows))
 
     @contextmanager
     def first_stage(self) -> Iterator[FirstStage]:

@@ -78,11 +78,6 @@ class Choir:
         self._margin = max((song.params.record_window for song in songs), default=0)
         self._codes = torch.full((len(songs), n_streams, self._margin + frames), SPECIAL, device=device)
 
-    @property
-    def rows(self) -> slice:
-        """Rows of the cache in use."""
-        return slice(0, 2 * len(self.songs))
-
     def window(self, frame: int) -> Tensor:
         """Codes before a frame, special before the first [songs, streams, window]."""
         return self._codes[: len(self.songs), :, frame : frame + self._margin]

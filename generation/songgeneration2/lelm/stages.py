@@ -25,6 +25,68 @@ _CHECK_EVERY = 16
 """Frames between looks at the end codes on a GPU, where each look waits for the device."""
 
 
+class MixedPass:
+    """The mixed stream of several songs, frame by frame.
+
+    Args:
+        model: The model.
+        first: Its first stage.
+        songs: Songs with their own lengths and seeds.
+    """
+
+    def __init__(self, model: Lelm, first: FirstStage, songs: Sequence[Song]) -> None:
+        self._model, self._first = model, first
+        config, device = model.config, model.precision.device
+        self._prefix = config.prefix_len
+        self.frames = max(song.max_frames for song in songs)
+        positions = self._prefix + self.frames + config.delay
+        self.cache = KvCache(first.tower, 2 * len(songs), positions)
+        self._step = model.stepper(first.tower, self.cache)
+        self._store = torch.empty(
+            len(songs), 2, positions, config.dim, dtype=model.precision.activations, device=device
+        )
+        self._banned = torch.zeros(len(songs), CODE_SIZE + 1, dtype=torch.bool, device=device)
+        self._uniforms = torch.zeros(len(songs), self.frames, dtype=torch.float64, device=device)
+        for row, song in enumerate(songs):
+            _prefill_mixed(model, first, song, self.cache, row, self._store[row])
+            self._banned[row, banned_codes(song.prompt).to(device)] = True
+            self._uniforms[row, : song.max_frames] = song.uniforms[0].to(device)
+        self.choir = Choir(songs, 1, self.frames, self.cache, device)
+        self._states = self._store[:, :, self._prefix].flatten(0, 1)
+
+    def choose(self, frame: int) -> None:
+        """Choose a frame's codes from the states of the slot before."""
+        choir = self.choir
+        logits = self._first.logits(self._states).view(len(choir.songs), 2, -1)
+        codes = torch.empty(len(choir.songs), dtype=torch.int64, device=logits.device)
+        for params, rows, members in choir.groups():
+            places = choir.places[: len(choir.songs)][rows]
+            guided = guide(logits[rows, 0], logits[rows, 1], params.cfg_coef)
+            guided = penalise(guided, choir.window(frame)[rows, 0], params)
+            guided = guided.masked_fill(self._banned[places], -torch.inf)
+            draw = partial(_draw_mixed, self._uniforms[places, frame], members, frame)
+            codes[rows] = choose_mixed(guided, params, draw)
+        choir.write(frame, codes[:, None])
+
+    def advance(self, frame: int) -> None:
+        """Feed a frame's codes to the tower."""
+        choir, at = self.choir, self._prefix + frame + 1
+        embedded = self._first.embed(choir.latest(frame)[:, 0]).repeat_interleave(2, dim=0)
+        self._states = self._step(embedded[:, None], at, 2 * len(choir.songs))[:, 0]
+        self._store[choir.places[: len(choir.songs)], :, at] = self._states.view(len(choir.songs), 2, -1)
+
+    def finish(self, row: int, frame: int, end: int | None) -> None:
+        """Hand a song its mixed stream and states, and let it go."""
+        song = self.choir.songs[row]
+        length = frame + 1 if end is None else end
+        song.mixed = self.choir.read(row, length)[0]
+        if length:
+            states = self._store[int(self.choir.places[row])]
+            _run_tail(self._model, self._first, song, ended=end is not None, cache=self.cache, row=row, states=states)
+            song.states = states[:, : self._prefix + length + self._model.config.delay]
+        self.choir.dismiss(row, self._prefix + frame + 1)
+
+
 def sing_mixed(model: Lelm, first: FirstStage, songs: Sequence[Song], advance: Advance) -> None:
     """Sing the mixed stream of several songs; fills ``mixed`` and ``states``.
 
@@ -34,59 +96,27 @@ def sing_mixed(model: Lelm, first: FirstStage, songs: Sequence[Song], advance: A
         songs: Songs with their own lengths and seeds.
         advance: Told about progress.
     """
-    config, device = model.config, model.precision.device
-    prefix, delay = config.prefix_len, config.delay
-    frames = max(song.max_frames for song in songs)
-    positions = prefix + frames + delay
-    cache = KvCache(first.tower, 2 * len(songs), positions)
-    store = torch.empty(len(songs), 2, positions, config.dim, dtype=model.precision.activations, device=device)
-    for row, song in enumerate(songs):
-        _prefill_mixed(model, first, song, cache, row, store[row])
-    banned = torch.zeros(len(songs), CODE_SIZE + 1, dtype=torch.bool, device=device)
-    for row, song in enumerate(songs):
-        banned[row, banned_codes(song.prompt).to(device)] = True
-    uniforms = torch.zeros(len(songs), frames, dtype=torch.float64, device=device)
-    for row, song in enumerate(songs):
-        uniforms[row, : song.max_frames] = song.uniforms[0].to(device)
-
-    choir = Choir(songs, 1, frames, cache, device)
-    states = store[:, :, prefix].flatten(0, 1)
+    run = MixedPass(model, first, songs)
     checked = 0
-    for frame in range(frames):
-        logits = first.logits(states).view(len(choir.songs), 2, -1)
-        places = choir.places[: len(choir.songs)]
-        codes = torch.empty(len(places), dtype=torch.int64, device=device)
-        for params, rows, members in choir.groups():
-            guided = guide(logits[rows, 0], logits[rows, 1], params.cfg_coef)
-            guided = penalise(guided, choir.window(frame)[rows, 0], params)
-            guided = guided.masked_fill(banned[places[rows]], -torch.inf)
-            numbers = uniforms[places[rows], frame]
-            codes[rows] = choose_mixed(guided, params, partial(_draw_mixed, numbers, members, frame))
-        choir.write(frame, codes[:, None])
-        advance(len(choir.songs), 0)
-
-        full = any(frame + 1 == song.max_frames for song in choir.songs)
-        if full or device.type == "cpu" or (frame + 1) % _CHECK_EVERY == 0:
-            ends = choir.ended(checked, frame + 1)
+    for frame in range(run.frames):
+        run.choose(frame)
+        advance(len(run.choir.songs), 0)
+        if _time_to_look(frame, [song.max_frames for song in run.choir.songs], model.precision.device):
+            ends = run.choir.ended(checked, frame + 1)
             checked = frame + 1
             for row in reversed(range(len(ends))):
-                end, song = ends[row], choir.songs[row]
-                if end is None and frame + 1 < song.max_frames:
-                    continue
-                length = frame + 1 if end is None else end
-                song.mixed = choir.read(row, length)[0]
-                advance(0, song.max_frames - (frame + 1) + song.max_frames - length)
-                place = int(choir.places[row])
-                if length:
-                    _run_tail(model, first, song, ended=end is not None, cache=cache, row=row, states=store[place])
-                    song.states = store[place, :, : prefix + length + delay]
-                choir.dismiss(row, prefix + frame + 1)
-            if not choir.songs:
+                end, song = ends[row], run.choir.songs[row]
+                if end is not None or frame + 1 == song.max_frames:
+                    run.finish(row, frame, end)
+                    advance(0, song.max_frames - (frame + 1) + song.max_frames - len(song.mixed))
+            if not run.choir.songs:
                 return
-        latest = choir.latest(frame)[:, 0]
-        embedded = first.embed(latest).repeat_interleave(2, dim=0)[:, None]
-        states = first.tower.forward(embedded, cache, prefix + frame + 1, choir.rows)[:, 0]
-        store[choir.places[: len(choir.songs)], :, prefix + frame + 1] = states.view(len(choir.songs), 2, -1)
+        run.advance(frame)
+
+
+def _time_to_look(frame: int, limits: Sequence[int], device: torch.device) -> bool:
+    """Whether to look for songs that ended: when one is full; else each frame on a CPU, now and then on a GPU."""
+    return frame + 1 in limits or device.type == "cpu" or (frame + 1) % _CHECK_EVERY == 0
 
 
 def _prefill_mixed(model: Lelm, first: FirstStage, song: Song, cache: KvCache, row: int, states: Tensor) -> None:
@@ -131,6 +161,63 @@ def _run_tail(
     states[:, at : at + len(codes)] = first.tower.forward(inputs, cache, at, slice(2 * row, 2 * row + 2))
 
 
+class StemPass:
+    """Vocals and accompaniment of several songs, frame by frame.
+
+    Args:
+        model: The model.
+        second: Its second stage.
+        songs: Songs whose mixed stream has at least one frame; their ``states`` are freed.
+    """
+
+    def __init__(self, model: Lelm, second: SecondStage, songs: Sequence[Song]) -> None:
+        self._second, self._delay = second, model.config.delay
+        config, device, dtype = model.config, model.precision.device, model.precision.activations
+        self._start = config.prefix_len + config.delay
+        self.frames = max(len(song.mixed) for song in songs)
+        self.cache = KvCache(second.tower, 2 * len(songs), self._start + self.frames)
+        self._step = model.stepper(second.tower, self.cache)
+        self._projected = torch.zeros(len(songs), 2, self.frames, config.dim, dtype=dtype, device=device)
+        self._states = torch.empty(2 * len(songs), config.dim, dtype=dtype, device=device)
+        self._uniforms = torch.zeros(len(songs), 2, self.frames, dtype=torch.float64, device=device)
+        for row, song in enumerate(songs):
+            assert song.states is not None, "stems are sung after the mixed stream"
+            projected, length = second.project_states(song.states.to(device)), len(song.mixed)
+            song.states = None
+            self._states[2 * row : 2 * row + 2] = _prefill_stems(model, second, song, self.cache, row, projected)
+            self._projected[row, :, :length] = projected[:, self._start : self._start + length]
+            self._uniforms[row, :, :length] = song.uniforms[1:, :length].to(device)
+        self.choir = Choir(songs, 2, self.frames, self.cache, device)
+
+    def choose(self, frame: int) -> None:
+        """Choose a frame's codes from the states of the slot before."""
+        choir = self.choir
+        logits = self._second.logits(self._states).view(len(choir.songs), 2, 2, -1)
+        codes = torch.empty(len(choir.songs), 2, dtype=torch.int64, device=logits.device)
+        for params, rows, members in choir.groups():
+            places = choir.places[: len(choir.songs)][rows]
+            guided = guide(logits[rows, 0], logits[rows, 1], params.cfg_coef)
+            guided = penalise(guided, choir.window(frame)[rows], params)
+            draw = partial(_draw_stems, self._uniforms[places, :, frame], members, frame + self._delay)
+            codes[rows] = choose_stems(guided, params, draw)
+        choir.write(frame, codes)
+
+    def advance(self, frame: int) -> None:
+        """Feed a frame's codes to the tower."""
+        choir, latest = self.choir, self.choir.latest(frame)
+        embedded = self._second.embed(latest[:, 0], latest[:, 1]).repeat_interleave(2, dim=0)
+        projected = self._projected[choir.places[: len(choir.songs)], :, frame + 1].flatten(0, 1)
+        inputs = self._second.bridge(embedded, projected)[:, None]
+        self._states = self._step(inputs, self._start + frame + 1, 2 * len(choir.songs))[:, 0]
+
+    def finish(self, row: int, frame: int, end: int | None) -> None:
+        """Hand a song its codes and let it go."""
+        song = self.choir.songs[row]
+        length = frame + 1 if end is None else end
+        song.codes = torch.cat([song.mixed[None, :length], self.choir.read(row, length)]).cpu()
+        self.choir.dismiss(row, self._start + frame + 1)
+
+
 def sing_stems(model: Lelm, second: SecondStage, songs: Sequence[Song], advance: Advance) -> None:
     """Sing vocals and accompaniment to finished mixed streams; fills ``codes`` and frees ``states``.
 
@@ -140,53 +227,22 @@ def sing_stems(model: Lelm, second: SecondStage, songs: Sequence[Song], advance:
         songs: Songs whose mixed stream has at least one frame.
         advance: Told about progress.
     """
-    config, device = model.config, model.precision.device
-    first_slot = config.prefix_len + config.delay
-    frames = max(len(song.mixed) for song in songs)
-    cache = KvCache(second.tower, 2 * len(songs), first_slot + frames)
-    projected = torch.zeros(len(songs), 2, frames, config.dim, dtype=model.precision.activations, device=device)
-    states = torch.empty(2 * len(songs), config.dim, dtype=model.precision.activations, device=device)
-    uniforms = torch.zeros(len(songs), 2, frames, dtype=torch.float64, device=device)
-    for row, song in enumerate(songs):
-        whole = second.project_states(song.states.to(device)) if song.states is not None else None
-        assert whole is not None, "stems are sung after the mixed stream"
-        song.states = None
-        states[2 * row : 2 * row + 2] = _prefill_stems(model, second, song, cache, row, whole)
-        projected[row, :, : len(song.mixed)] = whole[:, first_slot : first_slot + len(song.mixed)]
-        uniforms[row, :, : len(song.mixed)] = song.uniforms[1:, : len(song.mixed)].to(device)
-
-    choir = Choir(songs, 2, frames, cache, device)
+    run = StemPass(model, second, songs)
     checked = 0
-    for frame in range(frames):
-        logits = second.logits(states).view(len(choir.songs), 2, 2, -1)
-        places = choir.places[: len(choir.songs)]
-        codes = torch.empty(len(places), 2, dtype=torch.int64, device=device)
-        for params, rows, members in choir.groups():
-            guided = guide(logits[rows, 0], logits[rows, 1], params.cfg_coef)
-            guided = penalise(guided, choir.window(frame)[rows], params)
-            numbers = uniforms[places[rows], :, frame]
-            codes[rows] = choose_stems(guided, params, partial(_draw_stems, numbers, members, frame + config.delay))
-        choir.write(frame, codes)
-        advance(len(choir.songs), 0)
-
-        full = any(frame + 1 == len(song.mixed) for song in choir.songs)
-        if full or device.type == "cpu" or (frame + 1) % _CHECK_EVERY == 0:
-            ends = choir.ended(checked, frame + 1)
+    for frame in range(run.frames):
+        run.choose(frame)
+        advance(len(run.choir.songs), 0)
+        if _time_to_look(frame, [len(song.mixed) for song in run.choir.songs], model.precision.device):
+            ends = run.choir.ended(checked, frame + 1)
             checked = frame + 1
             for row in reversed(range(len(ends))):
-                end, song = ends[row], choir.songs[row]
-                if end is None and frame + 1 < len(song.mixed):
-                    continue
-                length = frame + 1 if end is None else end
-                advance(0, len(song.mixed) - (frame + 1))
-                song.codes = torch.cat([song.mixed[None, :length], choir.read(row, length)]).cpu()
-                choir.dismiss(row, first_slot + frame + 1)
-            if not choir.songs:
+                end, song = ends[row], run.choir.songs[row]
+                if end is not None or frame + 1 == len(song.mixed):
+                    run.finish(row, frame, end)
+                    advance(0, len(song.mixed) - (frame + 1))
+            if not run.choir.songs:
                 return
-        latest = choir.latest(frame)
-        embedded = second.embed(latest[:, 0], latest[:, 1]).repeat_interleave(2, dim=0)
-        inputs = second.bridge(embedded, projected[choir.places[: len(choir.songs)], :, frame + 1].flatten(0, 1))
-        states = second.tower.forward(inputs[:, None], cache, first_slot + frame + 1, choir.rows)[:, 0]
+        run.advance(frame)
 
 
 def _prefill_stems(model: Lelm, second: SecondStage, song: Song, cache: KvCache, row: int, projected: Tensor) -> Tensor:

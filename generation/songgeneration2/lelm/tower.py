@@ -60,8 +60,12 @@ class _Layer:
     norm2: Tensor
 
 
+POSITION_BLOCK = 256
+"""Caches are made of whole blocks of positions."""
+
+
 class KvCache:
-    """Keys and values of every layer, allocated once.
+    """Keys and values of every layer, allocated once and zero: steps at fixed shapes read behind their position.
 
     Attributes:
         keys: Rotated keys [layers, rows, heads, positions, head_dim].
@@ -69,10 +73,11 @@ class KvCache:
     """
 
     def __init__(self, tower: "Tower", rows: int, positions: int) -> None:
+        positions = -(-positions // POSITION_BLOCK) * POSITION_BLOCK
         shape = (len(tower.layers), rows, tower.n_heads, positions, tower.head_dim)
         options = {"dtype": tower.precision.activations, "device": tower.precision.device}
-        self.keys = torch.empty(shape, **options)  # type: ignore[call-overload]
-        self.values = torch.empty(shape, **options)  # type: ignore[call-overload]
+        self.keys = torch.zeros(shape, **options)  # type: ignore[call-overload]
+        self.values = torch.zeros(shape, **options)  # type: ignore[call-overload]
 
     def copy_row(self, source: "KvCache", source_row: int, row: int, positions: int) -> None:
         """Copy the first positions of a row from another cache, or from another row of this one."""
@@ -168,17 +173,50 @@ class Tower:
         mask = None if count == 1 or start == 0 else _causal(count, stop, x.device)
         for layer, keys, values in zip(self.layers, cache.keys, cache.values, strict=True):
             keys, values = keys[rows, :, :stop], values[rows, :, :stop]
-            qkv = linear(self._rms(x, layer.norm1), layer.qkv).view(n_rows, count, 3, self.n_heads, self.head_dim)
-            rotated = _rotate(qkv[:, :, :2], rotations[:, None])
-            keys[:, :, start:] = rotated[:, :, 1].transpose(1, 2)
-            values[:, :, start:] = qkv[:, :, 2].transpose(1, 2)
+            query, key, value = self._project(x, layer, rotations)
+            keys[:, :, start:] = key
+            values[:, :, start:] = value
             attended = functional.scaled_dot_product_attention(
-                rotated[:, :, 0].transpose(1, 2), keys, values, attn_mask=mask, is_causal=start == 0 and count > 1
+                query, keys, values, attn_mask=mask, is_causal=start == 0 and count > 1
             )
-            x = x + linear(attended.transpose(1, 2).reshape(n_rows, count, dim), layer.out)
-            gate, up = linear(self._rms(x, layer.norm2), layer.gate_up).chunk(2, dim=-1)
-            x = x + linear(functional.silu(gate) * up, layer.down)
+            x = self._finish_layer(x, attended.transpose(1, 2).reshape(n_rows, count, dim), layer)
         return self._rms(x, self._norm)
+
+    def step(self, x: Tensor, cache: KvCache, position: Tensor, n_rows: int, stop: int) -> Tensor:
+        """Run one position whose number is on the device; shapes depend on ``n_rows`` and ``stop`` only.
+
+        Args:
+            x: Embeddings [rows, 1, dim].
+            cache: Holds all positions before this one; positions up to ``stop`` are read and masked.
+            position: Its position, int64 [1].
+            n_rows: Rows in use, the first of the cache.
+            stop: End of the positions read.
+
+        Returns:
+            Normed states [rows, 1, dim].
+        """
+        rotations = self.rotations(cache.keys.shape[3]).index_select(0, position)[:, None]
+        mask = (torch.arange(stop, device=x.device) <= position).view(1, 1, 1, stop)
+        for layer, keys, values in zip(self.layers, cache.keys, cache.values, strict=True):
+            query, key, value = self._project(x, layer, rotations)
+            keys[:n_rows].index_copy_(2, position, key)
+            values[:n_rows].index_copy_(2, position, value)
+            attended = functional.scaled_dot_product_attention(
+                query, keys[:n_rows, :, :stop], values[:n_rows, :, :stop], attn_mask=mask
+            )
+            x = self._finish_layer(x, attended.transpose(1, 2).reshape(n_rows, 1, self.dim), layer)
+        return self._rms(x, self._norm)
+
+    def _project(self, x: Tensor, layer: _Layer, rotations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotated queries, rotated keys and values [rows, heads, positions, head_dim]."""
+        qkv = linear(self._rms(x, layer.norm1), layer.qkv).view(*x.shape[:2], 3, self.n_heads, self.head_dim)
+        rotated = _rotate(qkv[:, :, :2], rotations[:, None])
+        return rotated[:, :, 0].transpose(1, 2), rotated[:, :, 1].transpose(1, 2), qkv[:, :, 2].transpose(1, 2)
+
+    def _finish_layer(self, x: Tensor, attended: Tensor, layer: _Layer) -> Tensor:
+        x = x + linear(attended, layer.out)
+        gate, up = linear(self._rms(x, layer.norm2), layer.gate_up).chunk(2, dim=-1)
+        return x + linear(functional.silu(gate) * up, layer.down)
 
     def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
         if x.dtype == torch.float32:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from evalkit.errors import ConfigError, GenerationError, ShapeError
+from generation.songgeneration2.lelm import stepping
 from generation.songgeneration2.lelm.conditions import fit_prompt, with_end_code
 from generation.songgeneration2.lelm.generate import LelmRequest, generate, sing
 from generation.songgeneration2.lelm.load import make_tiny_lelm
@@ -78,6 +79,29 @@ def test_staged_loading_changes_nothing(compact):
     sing(compact.model, [plain])
     sing(compact.model_with({}, staged=True), [staged])
     assert torch.equal(plain.codes, staged.codes)
+
+
+def test_steps_at_fixed_shapes_sing_the_same(compact, monkeypatch):
+    monkeypatch.setattr(stepping, "POSITION_BLOCK", 8)  # so that the songs cross several blocks
+
+    def sung(**options):
+        songs = [compact.song("partial", 20, GREEDY), compact.song("none", 12, SamplingParams(), seed=5)]
+        sing(compact.model_with({}, **options), songs)
+        return [song.codes.tolist() for song in songs]
+
+    assert sung(fixed_steps=True) == sung()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("fixed_steps", [False, True], ids=["kernel by kernel", "CUDA graphs"])
+def test_gpu_sings_the_same_in_float32(compact, fixed_steps):
+    def sung(device, **options):
+        songs = [compact.song("partial", 20, GREEDY), compact.song("none", 12, SamplingParams(), seed=5)]
+        sing(compact.model_with({}, precision=make_precision("fp32", device), **options), songs)
+        return [song.codes.tolist() for song in songs]
+
+    assert sung("cuda", fixed_steps=fixed_steps) == sung("cpu")
 
 
 def test_seed_decides(tiny, encoder):

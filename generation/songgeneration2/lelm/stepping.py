@@ -1,0 +1,70 @@
+"""Single steps at fixed shapes, so that a GPU can replay them without being told each kernel anew.
+
+A step at position p reads keys and values up to the next multiple of `POSITION_BLOCK` and masks what lies behind p. All
+steps within a block have the same shapes; on a GPU the first of them is captured as a CUDA graph and the others replay
+it. The numbers are those of the plain step up to the order of summation.
+"""
+
+from collections.abc import Hashable
+
+import torch
+from torch import Tensor
+
+from generation.songgeneration2.lelm.tower import POSITION_BLOCK, KvCache, Tower
+
+
+class FixedSteps:
+    """Runs single steps of a tower over one cache.
+
+    Args:
+        tower: The tower.
+        cache: Its cache; graphs refer to its memory, so it must stay.
+        capture: Capture CUDA graphs; False runs the same operations one by one, on any device.
+    """
+
+    def __init__(self, tower: Tower, cache: KvCache, *, capture: bool) -> None:
+        self._tower, self._cache, self._capture = tower, cache, capture
+        rows, device = cache.keys.shape[1], tower.precision.device
+        self._inputs = torch.zeros(rows, 1, tower.dim, dtype=tower.precision.activations, device=device)
+        self._position = torch.zeros(1, dtype=torch.int64, device=device)
+        self._graphs: dict[Hashable, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+        tower.rotations(cache.keys.shape[3])  # made outside of any graph
+
+    def forward(self, x: Tensor, start: int, n_rows: int) -> Tensor:
+        """Run one position.
+
+        Args:
+            x: Embeddings [rows, 1, dim].
+            start: Its position.
+            n_rows: Rows in use, the first of the cache.
+
+        Returns:
+            Normed states [rows, 1, dim]; with graphs they stay valid until the next step only.
+        """
+        stop = (start // POSITION_BLOCK + 1) * POSITION_BLOCK
+        self._inputs[:n_rows].copy_(x)
+        self._position.fill_(start)
+        if not self._capture:
+            return self._run(n_rows, stop)
+        key = (n_rows, stop)
+        if key not in self._graphs:
+            self._graphs[key] = self._record(n_rows, stop)
+        graph, states = self._graphs[key]
+        graph.replay()
+        return states
+
+    def _run(self, n_rows: int, stop: int) -> Tensor:
+        return self._tower.step(self._inputs[:n_rows], self._cache, self._position, n_rows, stop)
+
+    def _record(self, n_rows: int, stop: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        # Warming up repeats the current step: it writes the same keys and values each time.
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call, unused-ignore]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(2):
+                self._run(n_rows, stop)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            states = self._run(n_rows, stop)
+        return graph, states
