@@ -1,7 +1,8 @@
 """Codes to songs: windows of several songs and stems as one batch, then one decode per song."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -15,6 +16,7 @@ from generation.base import ProgressCallback
 from generation.songgeneration2.codec.chunks import decoder_halo, run_chunked
 from generation.songgeneration2.codec.config import BGM_SILENCE_CODE, FRAME_RATE_HZ, VOCAL_SILENCE_CODE
 from generation.songgeneration2.codec.flow import FlowDecoder, FlowRequest
+from generation.songgeneration2.codec.progress import RenderProgress
 from generation.songgeneration2.codec.stages import Stages, exact_arithmetic
 from generation.songgeneration2.codec.windows import (
     WindowPlan,
@@ -34,8 +36,6 @@ MODE_PARTS: Mapping[Mode, tuple[Part, ...]] = {
 }
 CHUNK_FRAMES = 128
 CHUNK_OVERLAP = 32
-FLOW_SHARE = 0.8
-"""Part of the progress that solving takes; decoding takes the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,6 +95,12 @@ class _Row:
     windows: list[Tensor] = field(default_factory=list)
 
 
+def _or_raise(song: Rendered | GenerationError) -> Rendered:
+    if isinstance(song, GenerationError):
+        raise song
+    return song
+
+
 class Renderer:
     """Turns codes into sound.
 
@@ -145,9 +151,8 @@ class Renderer:
             ShapeError: codes of another shape, or not as many seeds or prompts as songs.
             GenerationError: a song without frames, with a code outside the code book, or whose sound is not finite.
         """
-        return list(
-            self.stream(codes, mode, seeds=seeds, prompts=prompts, quirks=quirks, limit=limit, progress=progress)
-        )
+        songs = self.stream(codes, mode, seeds=seeds, prompts=prompts, quirks=quirks, limit=limit, progress=progress)
+        return [_or_raise(song) for song in songs]
 
     @torch.inference_mode()
     def stream(
@@ -160,34 +165,58 @@ class Renderer:
         quirks: Quirks | None = None,
         limit: bool = True,
         progress: ProgressCallback | None = None,
-    ) -> Iterator[Rendered]:
-        """`render`, giving each song as soon as it is decoded, so that only one is held in memory as sound."""
+        song_progress: Callable[[int, float], None] | None = None,
+    ) -> Iterator[Rendered | GenerationError]:
+        """`render`, giving each song as soon as it is decoded, or the reason there is none.
+
+        All windows are solved first, as one batch; then one song at a time is held in memory as sound. A song that
+        fails does not stop the others.
+
+        Args:
+            codes: As in `render`.
+            mode: As in `render`.
+            seeds: As in `render`.
+            prompts: As in `render`.
+            quirks: As in `render`.
+            limit: As in `render`.
+            progress: As in `render`.
+            song_progress: Called with the number of a song and its own finished share.
+
+        Yields:
+            One result per song, in order.
+        """
         quirks = quirks or Quirks()
         prompts = prompts or [None] * len(codes)
         if not len(codes) == len(seeds) == len(prompts):
             raise ShapeError(f"{len(codes)} songs were given {len(seeds)} seeds and {len(prompts)} prompts.")
-        for index, song in enumerate(codes):
-            self.check(song, index)
         parts = MODE_PARTS[mode]
-        rows = [
-            self._row(index, part, codes[index], seeds[index], prompts[index], quirks)
-            for index in range(len(codes))
-            for part in parts
-        ]
+        rows: list[_Row] = []
+        refused: dict[int, GenerationError] = {}
+        for index, song in enumerate(codes):
+            try:
+                self.check(song, index)
+                rows += [self._row(index, part, song, seeds[index], prompts[index], quirks) for part in parts]
+            except GenerationError as error:
+                refused[index] = error
         if not rows:
+            yield from refused.values()
             return
+        windows = Counter(row.song for row in rows for _ in row.plan.starts)
+        tell = RenderProgress(windows, Counter(row.song for row in rows), progress, song_progress)
         with exact_arithmetic():
-            self._solve(rows, progress)
+            self._solve(rows, tell)
         with self.stages.use("decoder") as decoder:
-            for first in range(0, len(rows), len(parts)):
+            for index in range(len(codes)):
+                if index in refused:
+                    yield refused[index]
+                    continue
                 sounds = []
-                for number, row in enumerate(rows[first : first + len(parts)], first + 1):
+                for row in (row for row in rows if row.song == index):
                     with exact_arithmetic():
                         sounds.append(self._decode(decoder, row))
                     row.windows = []
-                    if progress is not None:
-                        progress(FLOW_SHARE + (1 - FLOW_SHARE) * number / len(rows))
-                yield self._finish(sounds, rows[first].song, limit)
+                    tell.decoded(row.song)
+                yield self._finish(sounds, index, limit)
 
     def check(self, codes: Tensor, index: int = 0) -> None:
         """Refuse codes that cannot be rendered, before any work; errors as in `render`."""
@@ -238,10 +267,8 @@ class Renderer:
             noise=torch.Generator().manual_seed((seed + offset) % 2**63),
         )
 
-    def _solve(self, rows: Sequence[_Row], progress: ProgressCallback | None) -> None:
+    def _solve(self, rows: Sequence[_Row], tell: RenderProgress) -> None:
         """Fill `windows` of every row with latents, the prompt's frames removed."""
-        total = sum(len(row.plan.starts) for row in rows)
-        done = 0
         with self.stages.use("flow") as stage:
             flow = cast(FlowDecoder, stage)
             for number in range(max(len(row.plan.starts) for row in rows)):
@@ -252,9 +279,7 @@ class Renderer:
                     for row, latents in zip(group, solved, strict=True):
                         row.context = latents[:, -self.stages.config.window.overlap :].clone()
                         row.windows.append(latents[:, row.plan.prompt_frames if number == 0 else 0 :].clone())
-                    done += len(group)
-                    if progress is not None:
-                        progress(FLOW_SHARE * done / total)
+                    tell.solved([row.song for row in group])
 
     def _request(self, group: Sequence[_Row], number: int) -> FlowRequest:
         config, device = self.stages.config, self.stages.device
@@ -290,10 +315,10 @@ class Renderer:
             return decode_windows(row.windows, row.plan.frames, decode, ratio=ratio, overlap=shared)
         return decode_stitched(row.windows, row.plan.frames, decode, ratio=ratio, overlap=shared, halo=halo)
 
-    def _finish(self, sounds: Sequence[Tensor], index: int, limit: bool) -> Rendered:
+    def _finish(self, sounds: Sequence[Tensor], index: int, limit: bool) -> Rendered | GenerationError:
         peak = max(float(sound.abs().max()) for sound in sounds)
         if not all(bool(sound.isfinite().all()) for sound in sounds):
-            raise GenerationError(
+            return GenerationError(
                 f"Song {index} was rendered to samples that are not finite.",
                 "Render it in float32; the precision of the flow may be too low.",
             )

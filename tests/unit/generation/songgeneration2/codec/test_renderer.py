@@ -241,6 +241,21 @@ def test_songs_come_one_by_one(stages):
     assert Renderer(stages).render([], seeds=[]) == []
 
 
+def test_a_song_that_fails_does_not_stop_the_others(stages):
+    codes = [codes_of(30, 14), codes_of(0, 0), codes_of(20, 15)]
+    shares = {0: [], 2: []}
+    one, failed, other = Renderer(stages).stream(
+        codes, seeds=[0, 1, 2], song_progress=lambda song, share: shares[song].append(share)
+    )
+    assert isinstance(failed, GenerationError)
+    assert "no frames" in str(failed)
+    assert np.abs(one.mix.samples - Renderer(stages).render(codes[:1], seeds=[0])[0].mix.samples).max() < 1e-4
+    assert other.mix.samples.shape == (2, 160)
+    for seen in shares.values():
+        assert seen == sorted(seen)
+        assert seen[-1] == pytest.approx(1.0)
+
+
 def test_a_sound_that_is_not_finite_is_refused():
     broken = quick_codec(1)
     with broken.use("decoder") as decoder:
