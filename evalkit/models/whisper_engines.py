@@ -11,7 +11,7 @@ from evalkit.types import FloatArray
 SAMPLE_RATE = 16_000
 BEAM_SIZE = 5
 TOKENS_PER_S = 16
-"""Whisper's own limit is 448 tokens in a window of 28 s; a shorter chunk gets as much of it, so that loops end sooner."""
+"""Whisper may write 448 tokens in a window, 16 a second of 28; a shorter chunk gets its share, so that loops end."""
 
 
 def max_tokens(samples: FloatArray) -> int:
