@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Literal, cast
 
 import numpy as np
@@ -106,14 +107,16 @@ class Renderer:
 
     Args:
         stages: The networks.
-        batch_windows: Windows solved together (each counts twice for guidance).
+        batch_windows: Windows solved together, of whatever songs (each counts twice for guidance); faster where one
+            song does not fill the device, but rounding then depends on the company. None solves the parts of one song
+            together, so that a song has the same bytes in any batch.
         batch_chunks: Pieces of 5 s decoded together.
         whole_windows: Decode every window by itself and cross-fade, as upstream does; otherwise each frame is decoded
             once, with the same result up to rounding.
     """
 
     def __init__(
-        self, stages: Stages, *, batch_windows: int = 8, batch_chunks: int = 1, whole_windows: bool = False
+        self, stages: Stages, *, batch_windows: int | None = None, batch_chunks: int = 1, whole_windows: bool = False
     ) -> None:
         self.stages = stages
         self.batch_windows = batch_windows
@@ -273,13 +276,17 @@ class Renderer:
             flow = cast(FlowDecoder, stage)
             for number in range(max(len(row.plan.starts) for row in rows)):
                 active = [row for row in rows if number < len(row.plan.starts)]
-                for first in range(0, len(active), self.batch_windows):
-                    group = active[first : first + self.batch_windows]
+                for group in self._groups(active):
                     solved = flow.latents(self._request(group, number)).float().cpu()
                     for row, latents in zip(group, solved, strict=True):
                         row.context = latents[:, -self.stages.config.window.overlap :].clone()
                         row.windows.append(latents[:, row.plan.prompt_frames if number == 0 else 0 :].clone())
                     tell.solved([row.song for row in group])
+
+    def _groups(self, rows: Sequence[_Row]) -> list[list[_Row]]:
+        if self.batch_windows is None:
+            return [list(group) for _, group in groupby(rows, key=lambda row: row.song)]
+        return [list(rows[first : first + self.batch_windows]) for first in range(0, len(rows), self.batch_windows)]
 
     def _request(self, group: Sequence[_Row], number: int) -> FlowRequest:
         config, device = self.stages.config, self.stages.device

@@ -148,6 +148,14 @@ def test_a_batch_equals_single_songs(stages):
         assert np.abs(together[index].mix.samples - alone.mix.samples).max() < 1e-4
 
 
+def test_by_default_a_song_has_the_same_bytes_in_any_batch(stages):
+    codes = [codes_of(60, 1), codes_of(290, 2), codes_of(121, 3)]
+    together = Renderer(stages).render(codes, "separate", seeds=[7, 8, 9])
+    for index in (2, 0):
+        alone = Renderer(stages).render([codes[index]], "separate", seeds=[7 + index])[0]
+        assert np.array_equal(together[index].vocals.samples, alone.vocals.samples)
+
+
 def test_decoding_once_equals_decoding_every_window_in_the_tiny_model(stages):
     codes = [codes_of(300, 4)]
     once = Renderer(stages).render(codes, seeds=[1])[0].mix.samples
