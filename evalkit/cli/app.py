@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from evalkit import __version__
+from evalkit.cli.models import models_app
 from evalkit.errors import EvalkitError
 
 EXIT_USAGE = 2
@@ -24,7 +25,6 @@ app = typer.Typer(
     help="Find out whether a song generator got better: sing a prompt suite, measure it, look at the report.",
     epilog="Start with: `evalkit run --suite multilingual` or, faster, `evalkit run --suite smoke`",
 )
-models_app = typer.Typer(no_args_is_help=True, help="Model files: what there is, fetch it, check it.")
 app.add_typer(models_app, name="models")
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="Name of a suite, or a path to a YAML or JSONL file.")]
@@ -145,51 +145,6 @@ def list_(
     from evalkit.cli import listing
 
     _print_rows(listing.rows(what), as_json)
-
-
-@models_app.command("list")
-def models_list(as_json: JsonOption = False) -> None:
-    """Show all registered model files and their state."""
-    from evalkit.cli import listing
-
-    _print_rows(listing.rows("models"), as_json)
-
-
-@models_app.command("pull", epilog="Example: `evalkit models pull embedded`")
-def models_pull(names: Annotated[list[str], typer.Argument(help="Models or groups, e.g. embedded.")]) -> None:
-    """Fetch model files and check them."""
-    from evalkit.cli.display import Display
-    from evalkit.models.files import ModelFiles
-
-    files, display = ModelFiles(), Display()
-    for model in files.registry.expand(names):
-        if files.state(model.name) == "ready":
-            display.say(f"{model.name} is there already.")
-            continue
-        with display.stage(f"Fetching {model.name}", 1.0, unit="bytes") as stage:
-            files.pull([model.name], lambda _, done, total, stage=stage: stage.update(done / total if total else 1.0))  # type: ignore[misc]
-        display.say(f"{model.name} is there: {model.size_bytes / 1e6:.0f} MB, {model.licence}.")
-
-
-@models_app.command("verify")
-def models_verify(
-    names: Annotated[list[str] | None, typer.Argument(help="Default: all that are there.")] = None,
-) -> None:
-    """Hash model files and compare; exit code 1 if one is missing or altered."""
-    from evalkit.models.files import ModelFiles
-
-    files = ModelFiles()
-    models = files.registry.expand(names) if names else list(files.registry.models.values())
-    failed = False
-    for model in models:
-        problems = files.problems(model.name)
-        if problems and (names or files.state(model.name) == "damaged"):
-            failed = True
-            typer.echo(f"{model.name}: {problems[0]} Run: evalkit models pull {model.name}")
-        elif not problems:
-            typer.echo(f"{model.name}: all {len(model.files)} files are right ({files.folder(model)})")
-    if failed:
-        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: `evalkit validate my-suite.yaml`")
@@ -329,12 +284,12 @@ def main() -> int:
             print(f"Continue with: evalkit run --resume {shlex.quote(str(_interrupted_folder))}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
-        from click import ClickException, UsageError
-
-        if not isinstance(error, ClickException):
+        # typer carries its own copy of click, so its errors are known by what they can do.
+        show = getattr(error, "show", None)
+        if show is None:
             raise
-        error.show()
-        return EXIT_USAGE if isinstance(error, UsageError) else 1
+        show()
+        return int(getattr(error, "exit_code", EXIT_USAGE))
 
 
 def _check_neighbours() -> None:

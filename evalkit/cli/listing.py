@@ -115,6 +115,17 @@ def _models() -> list[Row]:
                 "title": model.title,
             }
         )
+    for name, brought in files.registry.local.items():
+        found.append(
+            {
+                "name": name,
+                "state": "local only",
+                "size": "",
+                "licence": brought.licence,
+                "remedy": "--weights DIR",
+                "title": brought.title,
+            }
+        )
     return found
 
 

@@ -246,6 +246,7 @@ def fetch_models(names: Sequence[str], display: Display, required: bool = True) 
         model = files.registry.get(name)
         try:
             if files.state(name) != "ready":
+                files.check_automatic(name)
                 with display.stage(f"Fetching {name}", model.size_bytes, unit="bytes") as stage:
                     files.pull(
                         [name],
@@ -259,7 +260,7 @@ def fetch_models(names: Sequence[str], display: Display, required: bool = True) 
                 raise
             display.say(f"Without {name}: {error}")
             continue
-        found.append(ModelInfo(name=name, licence=model.licence, source=str(model.sources[0]), sha256=model.sha256))
+        found.append(ModelInfo(name=name, licence=model.licence, source=files.origin(name), sha256=model.sha256))
     return found
 
 

