@@ -34,8 +34,9 @@ class Singer:
         "*": "This system is a plain baseline and a test signal, not a competitor.",
         "ko": "Whisper base hardly understands the embedded singer in Korean: "
         "word and character errors there measure the recogniser more than the song.",
-        "ru": "Whisper base understands the embedded singer poorly in Russian: "
-        "word and character errors there measure the recogniser more than the song.",
+        "ru": "An Italian voice sings Russian, and Whisper base is weak in it: "
+        "word and character errors there measure the recogniser and the accent more than the song.",
+        "de": "French and English voices sing German, with an accent that costs word errors.",
     }
 
     @classmethod
