@@ -11,7 +11,7 @@ from generation.songgeneration2.lelm.conditions import fit_prompt
 from generation.songgeneration2.lelm.model import Lelm
 from generation.songgeneration2.lelm.sampling import SamplingParams
 from generation.songgeneration2.lelm.songs import Song, make_song
-from generation.songgeneration2.lelm.stages import sing_mixed, sing_stems
+from generation.songgeneration2.lelm.stages import Advance, sing_mixed, sing_stems
 from generation.songgeneration2.text.bpe import BytePairEncoder
 from generation.songgeneration2.text.wording import EncodedText, TextEncoder, compose_lyric, compose_style
 
@@ -110,17 +110,26 @@ def sing(model: Lelm, songs: Sequence[Song], *, batch_size: int = 8, progress: P
         if progress is not None and sung:
             progress(done, total)
 
-    with model.first_stage() as first:
-        for group in _groups(songs, batch_size):
-            sing_mixed(model, first, group, advance)
-            if len(songs) > batch_size:  # several groups: the states wait outside the device
-                for song in group:
-                    song.states = None if song.states is None else song.states.cpu()
-    with model.second_stage() as second:
-        for group in _groups([song for song in songs if len(song.mixed)], batch_size):
-            sing_stems(model, second, group, advance)
+    # Each stage has a function of its own: its tower is out of reach, and so freed, when the next one is loaded.
+    _sing_all_mixed(model, _groups(songs, batch_size), advance)
+    _sing_all_stems(model, _groups([song for song in songs if len(song.mixed)], batch_size), advance)
     if progress is not None:
         progress(done, total)
+
+
+def _sing_all_mixed(model: Lelm, groups: Sequence[Sequence[Song]], advance: Advance) -> None:
+    with model.first_stage() as first:
+        for group in groups:
+            sing_mixed(model, first, group, advance)
+            if len(groups) > 1:  # the states wait outside the device
+                for song in group:
+                    song.states = None if song.states is None else song.states.to("cpu", copy=True)
+
+
+def _sing_all_stems(model: Lelm, groups: Sequence[Sequence[Song]], advance: Advance) -> None:
+    with model.second_stage() as second:
+        for group in groups:
+            sing_stems(model, second, group, advance)
 
 
 def _groups(songs: Sequence[Song], size: int) -> list[Sequence[Song]]:

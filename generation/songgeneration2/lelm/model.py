@@ -122,12 +122,12 @@ class Lelm:
 
     @contextmanager
     def first_stage(self) -> Iterator[FirstStage]:
-        """Lend the first tower."""
+        """Lend the first tower; a staged one is gone when the last reference to it is."""
         yield self._first or self._load_first()
 
     @contextmanager
     def second_stage(self) -> Iterator[SecondStage]:
-        """Lend the second tower."""
+        """Lend the second tower; a staged one is gone when the last reference to it is."""
         yield self._second or self._load_second()
 
     def _load_first(self) -> FirstStage:

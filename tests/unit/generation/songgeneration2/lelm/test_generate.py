@@ -1,4 +1,6 @@
+import gc
 import itertools
+import weakref
 
 import pytest
 import torch
@@ -74,10 +76,25 @@ def test_company_with_early_ends(compact):
     assert [song.codes.tolist() for song in together] == [song.codes.tolist() for song in single]
 
 
-def test_staged_loading_changes_nothing(compact):
+def test_staged_loading_changes_nothing_and_keeps_one_tower(compact, monkeypatch):
     plain, staged = (compact.song("partial", 20, SamplingParams(), seed=5) for _ in range(2))
     sing(compact.model, [plain])
-    sing(compact.model_with({}, staged=True), [staged])
+    model = compact.model_with({}, staged=True)
+    load_first, load_second, first = model._load_first, model._load_second, []
+
+    def loading_first():
+        stage = load_first()
+        first.append(weakref.ref(stage.tower))
+        return stage
+
+    def loading_second():
+        gc.collect()
+        assert first[0]() is None, "the first tower should be gone before the second is loaded"
+        return load_second()
+
+    monkeypatch.setattr(model, "_load_first", loading_first)
+    monkeypatch.setattr(model, "_load_second", loading_second)
+    sing(model, [staged])
     assert torch.equal(plain.codes, staged.codes)
 
 
