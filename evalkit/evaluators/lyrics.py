@@ -1,12 +1,13 @@
 """Were the words sung? Word, character and phone error rates of the lyric against what Whisper hears."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalkit.errors import ConfigError
 from evalkit.evaluators.base import ModelLocator, make_signature, ok, without_value
 from evalkit.models.transcript import Transcriber, Transcript
+from evalkit.models.whisper import make_transcriber, signature_parts
 from evalkit.text import g2p, normalise
 from evalkit.text.compare import Comparison, compare
 from evalkit.text.tokens import TimedText, Token, characters, lyric_tokens, transcript_tokens
@@ -95,19 +96,25 @@ class LyricsEvaluator:
             )
         model = str(options.get("model", DEFAULT_MODEL))
         self._model = f"{model}@{_digest(model)}"
-        if transcriber is None:
-            from evalkit.models.whisper import make_transcriber
-
-            engine_options = {key: options[key] for key in ("compute_type",) if key in options}
-            transcriber = make_transcriber(str(options.get("engine", DEFAULT_ENGINE)), locate(model), engine_options)
+        engine = str(options.get("engine", DEFAULT_ENGINE))
+        engine_options = {key: options[key] for key in ("compute_type",) if key in options}
         self._transcriber = transcriber
+        self._parts = transcriber.signature_parts if transcriber else signature_parts(engine, engine_options)
+        self._load: Callable[[], Transcriber] = lambda: make_transcriber(engine, locate(model), engine_options)
+
+    @property
+    def _ears(self) -> Transcriber:
+        """The recogniser, loaded when the first song needs it."""
+        if self._transcriber is None:
+            self._transcriber = self._load()
+        return self._transcriber
 
     def signature(self, metric: str) -> str:
         """Input, recogniser, decoding, text rules and aggregation in one line."""
         parts: dict[str, str | int | float] = {
             "sep": "native" if "_vocals" in metric else "none",
             "asr": self._model,
-            **self._transcriber.signature_parts,
+            **self._parts,
             "lang": "prompt",
             "norm": normalise.NAME,
         }
@@ -122,7 +129,7 @@ class LyricsEvaluator:
         language = normalise.base_language(clip.prompt.language)
         if not reference:
             return self._all(clip, "The prompt has no words to sing.")
-        if not self._transcriber.knows(language):
+        if not self._ears.knows(language):
             return self._all(clip, f"Whisper does not know the language {language!r}.")
         heard = {
             source: self._listen(clip, source, reference, language)
@@ -144,7 +151,7 @@ class LyricsEvaluator:
 
     def _listen(self, clip: Clip, source: str, reference: list[Token], language: str) -> _Heard:
         audio = clip.mix if source == "mix" else clip.stems[source]
-        transcript = self._transcriber.transcribe(audio, language, vocals_only=source == "vocals")
+        transcript = self._ears.transcribe(audio, language, vocals_only=source == "vocals")
         timed = (TimedText(text=word.text, start_s=word.start_s, end_s=word.end_s) for word in transcript.words)
         words = compare(reference, transcript_tokens(timed, language))
         levels: dict[str, Comparison | None] = {

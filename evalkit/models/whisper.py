@@ -55,6 +55,21 @@ def make_transcriber(engine: str, model_folder: Path, options: Mapping[str, Any]
         ModelError: the weights cannot be read.
     """
     options = dict(options or {})
+    return WhisperTranscriber(_engine_class(engine, options)(model_folder, **options))
+
+
+def signature_parts(engine: str, options: Mapping[str, Any] | None = None) -> dict[str, str | int | float]:
+    """Engine, beam, decoding rule and resampler: what `make_transcriber` would give, without loading anything.
+
+    Raises:
+        ConfigError: unknown engine or option.
+        MissingDependencyError: the engine's package is not installed.
+    """
+    options = dict(options or {})
+    return _parts(_engine_class(engine, options).describe(**options))
+
+
+def _engine_class(engine: str, options: Mapping[str, Any]) -> Any:
     if engine not in _ENGINES:
         raise ConfigError(f"Unknown Whisper engine {engine!r}.", f"Use one of: {', '.join(_ENGINES)}.")
     allowed = {"compute_type"} if engine == "faster-whisper" else set()
@@ -63,7 +78,17 @@ def make_transcriber(engine: str, model_folder: Path, options: Mapping[str, Any]
         raise ConfigError(
             f"Engine {engine} has no option {unknown[0]!r}.", f"Known: {', '.join(sorted(allowed)) or 'none'}."
         )
-    return WhisperTranscriber(_ENGINES[engine](model_folder, **options))
+    return _ENGINES[engine]
+
+
+def _parts(description: str) -> dict[str, str | int | float]:
+    return {
+        "engine": description,
+        "beam": BEAM_SIZE,
+        "decode": RULE,
+        "filter": boilerplate.NAME,
+        "resample": audio_door.RESAMPLER,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +127,7 @@ class WhisperTranscriber:
     @property
     def signature_parts(self) -> Mapping[str, str | int | float]:
         """Engine, beam, decoding rule and resampler."""
-        return {
-            "engine": self._engine.description,
-            "beam": BEAM_SIZE,
-            "decode": RULE,
-            "filter": boilerplate.NAME,
-            "resample": audio_door.RESAMPLER,
-        }
+        return _parts(self._engine.description)
 
     def knows(self, language: str) -> bool:
         """Whether the language can be forced."""

@@ -30,6 +30,11 @@ class Engine(Protocol):
     description: str
     can_forbid_repeats: bool
 
+    @staticmethod
+    def describe() -> str:
+        """What `description` will be; nothing is loaded."""
+        ...
+
     def knows(self, language: str) -> bool:
         """Whether the language has a token."""
         ...
@@ -66,8 +71,13 @@ class FasterWhisper:
         self._folder = folder
         self._compute_type = compute_type
         self._model = self._load()
+        self.description = self.describe(compute_type)
+
+    @staticmethod
+    def describe(compute_type: str = "int8") -> str:
+        """Name, versions and arithmetic; nothing is loaded."""
         versions = [importlib.metadata.version(name) for name in ("faster-whisper", "ctranslate2")]
-        self.description = f"faster-whisper{versions[0]}+ct2-{versions[1]}-{compute_type}"
+        return f"faster-whisper{versions[0]}+ct2-{versions[1]}-{compute_type}"
 
     def _load(self) -> Any:
         from faster_whisper import WhisperModel
@@ -149,15 +159,25 @@ class OpenAIWhisper:
     can_forbid_repeats = False
 
     def __init__(self, folder: Path) -> None:
-        try:
-            import whisper
-        except ImportError as error:
-            raise missing_package("engine openai-whisper", "openai-whisper", "openai-whisper") from error
+        self.description = self.describe()
+        import whisper
+
         from evalkit.models.whisper_weights import load_openai_model
 
         self._whisper = whisper
         self._model = load_openai_model(folder)
-        self.description = f"openai-whisper{importlib.metadata.version('openai-whisper')}-float32"
+
+    @staticmethod
+    def describe() -> str:
+        """Name, version and arithmetic; nothing is loaded.
+
+        Raises:
+            MissingDependencyError: the package is not installed.
+        """
+        try:
+            return f"openai-whisper{importlib.metadata.version('openai-whisper')}-float32"
+        except importlib.metadata.PackageNotFoundError:
+            raise missing_package("engine openai-whisper", "openai-whisper", "openai-whisper") from None
 
     def knows(self, language: str) -> bool:
         """Whether the language has a token."""
