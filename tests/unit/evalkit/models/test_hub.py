@@ -145,7 +145,7 @@ def test_an_interrupted_download_goes_on(
     fake: FakeHub, make_files: Callable[..., ModelFiles], ignores_ranges: bool
 ) -> None:
     fake.cut_at = 150_000
-    with pytest.raises(ModelError, match=r"HTTP 503.*kept.*models pull toy"):
+    with pytest.raises(ModelError, match=r"kept.*models pull toy"):
         make_files().pull(["toy"])
     assert make_files().state("toy") == "missing"
     fake.status, fake.ignores_ranges = None, ignores_ranges
