@@ -51,6 +51,8 @@ class MixedPass:
             _prefill_mixed(model, first, song, self.cache, row, self._store[row])
             self._banned[row, banned_codes(song.prompt).to(device)] = True
             self._uniforms[row, : song.max_frames] = song.uniforms[0].to(device)
+        if (null := _common_null(model, songs)) is not None:
+            self.cache.share(null.cache1, self._prefix + 1)
         self.choir = Choir(songs, 1, self.frames, self.cache, device)
         self._states = self._store[:, :, self._prefix].flatten(0, 1)
 
@@ -146,6 +148,12 @@ def _null_prefix(model: Lelm, first: FirstStage, style_ids: tuple[int, ...]) -> 
     return found
 
 
+def _common_null(model: Lelm, songs: Sequence[Song]) -> NullPrefix | None:
+    """The unconditional prefix that all songs have, if it is one."""
+    styles = {song.text.null_style_ids for song in songs}
+    return model.null_prefixes[styles.pop()] if len(styles) == 1 else None
+
+
 def _run_tail(
     model: Lelm, first: FirstStage, song: Song, *, ended: bool, cache: KvCache, row: int, states: Tensor
 ) -> None:
@@ -187,6 +195,9 @@ class StemPass:
             self._states[2 * row : 2 * row + 2] = _prefill_stems(model, second, song, self.cache, row, projected)
             self._projected[row, :, :length] = projected[:, self._start : self._start + length]
             self._uniforms[row, :, :length] = song.uniforms[1:, :length].to(device)
+        null = _common_null(model, songs)
+        if null is not None and null.cache2 is not None:
+            self.cache.share(null.cache2, config.prefix_len + 1)
         self.choir = Choir(songs, 2, self.frames, self.cache, device)
 
     def choose(self, frame: int) -> None:

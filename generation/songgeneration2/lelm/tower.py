@@ -78,6 +78,14 @@ class KvCache:
         options = {"dtype": tower.precision.activations, "device": tower.precision.device}
         self.keys = torch.zeros(shape, **options)  # type: ignore[call-overload]
         self.values = torch.zeros(shape, **options)  # type: ignore[call-overload]
+        self.shared: tuple[Tensor, Tensor] | None = None
+
+    def share(self, prefix: "KvCache", positions: int) -> None:
+        """Tell that the first positions of every odd row are those of another cache's only row.
+
+        Single steps of several songs then read them once instead of once a song.
+        """
+        self.shared = (prefix.keys[:, 0, :, :positions], prefix.values[:, 0, :, :positions])
 
     def copy_row(self, source: "KvCache", source_row: int, row: int, positions: int) -> None:
         """Copy the first positions of a row from another cache, or from another row of this one."""
@@ -171,14 +179,18 @@ class Tower:
         stop = start + count
         rotations = self.rotations(cache.keys.shape[3])[start:stop, None]
         mask = None if count == 1 or start == 0 else _causal(count, stop, x.device)
-        for layer, keys, values in zip(self.layers, cache.keys, cache.values, strict=True):
-            keys, values = keys[rows, :, :stop], values[rows, :, :stop]
+        shared = cache.shared if count == 1 and n_rows > 2 else None
+        for index, layer in enumerate(self.layers):
+            keys, values = cache.keys[index, rows, :, :stop], cache.values[index, rows, :, :stop]
             query, key, value = self._project(x, layer, rotations)
             keys[:, :, start:] = key
             values[:, :, start:] = value
-            attended = functional.scaled_dot_product_attention(
-                query, keys, values, attn_mask=mask, is_causal=start == 0 and count > 1
-            )
+            if shared is not None:
+                attended = _attend_shared(query, keys, values, shared[0][index], shared[1][index])
+            else:
+                attended = functional.scaled_dot_product_attention(
+                    query, keys, values, attn_mask=mask, is_causal=start == 0 and count > 1
+                )
             x = self._finish_layer(x, attended.transpose(1, 2).reshape(n_rows, count, dim), layer)
         return self._rms(x, self._norm)
 
@@ -228,6 +240,32 @@ class Tower:
 def _rotate(x: Tensor, rotations: Tensor) -> Tensor:
     pairs = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2))
     return torch.view_as_real(pairs * rotations).flatten(-2).to(x.dtype)
+
+
+def _attend_shared(query: Tensor, keys: Tensor, values: Tensor, first_keys: Tensor, first_values: Tensor) -> Tensor:
+    """Attention of single positions in pairs of rows; the odd rows' first keys and values are the same in all pairs.
+
+    Args:
+        query: Queries [rows, heads, 1, head_dim].
+        keys: Keys [rows, heads, positions, head_dim].
+        values: Values, same shape.
+        first_keys: First keys of the odd rows [heads, shared, head_dim].
+        first_values: First values of the odd rows, same shape.
+
+    Returns:
+        Attended values [rows, heads, 1, head_dim].
+    """
+    n_shared = first_keys.shape[1]
+    even = functional.scaled_dot_product_attention(query[0::2], keys[0::2], values[0::2])
+    own_keys, own_values = keys[1::2, :, n_shared:], values[1::2, :, n_shared:]
+    scaled = query[1::2] * query.shape[-1] ** -0.5
+    # Heads lead for the shared part: there the songs of a head are the rows of one product.
+    first = (scaled[:, :, 0].transpose(0, 1) @ first_keys.transpose(-1, -2)).transpose(0, 1)[:, :, None]
+    scores = torch.cat([first, scaled @ own_keys.transpose(-1, -2)], dim=-1)
+    weights = scores.float().softmax(-1).to(query.dtype)
+    first = (weights[:, :, 0, :n_shared].transpose(0, 1) @ first_values).transpose(0, 1)[:, :, None]
+    odd = first + weights[..., n_shared:] @ own_values
+    return torch.stack([even, odd], dim=1).flatten(0, 1)
 
 
 def _causal(count: int, stop: int, device: torch.device) -> Tensor:
