@@ -270,7 +270,8 @@ def main() -> int:
     try:
         _check_neighbours()
         result = app(standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        code = result if isinstance(result, int) else 0
+        return _interrupted() if code == EXIT_INTERRUPTED else code
     except EvalkitError as error:
         print(f"Error: {error.message}", file=sys.stderr)
         if error.hint:
@@ -279,10 +280,7 @@ def main() -> int:
     except typer.Exit as exit_:
         return exit_.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("\nInterrupted; what was finished is kept.", file=sys.stderr)
-        if _interrupted_folder is not None:
-            print(f"Continue with: evalkit run --resume {shlex.quote(str(_interrupted_folder))}", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return _interrupted()
     except Exception as error:
         # typer carries its own copy of click, so its errors are known by what they can do.
         show = getattr(error, "show", None)
@@ -290,6 +288,13 @@ def main() -> int:
             raise
         show()
         return int(getattr(error, "exit_code", EXIT_USAGE))
+
+
+def _interrupted() -> int:
+    print("\nInterrupted; what was finished is kept.", file=sys.stderr)
+    if _interrupted_folder is not None:
+        print(f"Continue with: evalkit run --resume {shlex.quote(str(_interrupted_folder))}", file=sys.stderr)
+    return EXIT_INTERRUPTED
 
 
 def _check_neighbours() -> None:

@@ -1,9 +1,11 @@
 """Seconds per step of the language model on a CPU, against a plain loop and against the bytes it must read.
 
 The plain loop is what one writes first: both towers and every head at each step, separate projections, a cache grown by
-concatenation. Run with: pytest -m perf -s tests/perf/test_lelm_speed.py
+concatenation. Two threads unless
+OMP_NUM_THREADS says otherwise. Run with: pytest -m perf -s tests/perf/test_lelm_speed.py
 """
 
+import os
 import time
 from types import SimpleNamespace
 
@@ -47,9 +49,9 @@ def weights():
 
 
 @pytest.fixture(autouse=True)
-def two_threads():
+def threads():
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     yield
     torch.set_num_threads(before)
 
