@@ -67,6 +67,14 @@ def parse(text: str, *, reference: bool = False) -> SystemSpec:
     return SystemSpec(name=name, system=system, variant=variant, text=text, reference=reference)
 
 
+def with_weights(text: str, weights: Path | None) -> str:
+    """Add a weights folder to the name of a bundled generator that has none; other systems stay as they are."""
+    head, comma, options = text.partition(",")
+    if weights is None or not head.startswith("songgeneration2/") or "@" in head:
+        return text
+    return f"{head}@{weights.expanduser().resolve()}{comma}{options}"
+
+
 def check_unique(specs: list[SystemSpec]) -> None:
     """Refuse two systems that would write into one folder."""
     seen: dict[str, SystemSpec] = {}

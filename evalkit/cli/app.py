@@ -41,6 +41,9 @@ LimitOption = Annotated[int | None, typer.Option("--limit", help="Only so many p
 SeedOption = Annotated[int, typer.Option("--seed", help="Everything random follows from it.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Run folder; default runs/<suite>-<system>-<time>.")]
 ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Continue this run folder instead.")]
+WeightsOption = Annotated[
+    Path | None, typer.Option("--weights", help="Folder of SongGeneration weights in the official layout.")
+]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; default one per core.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 EmbedOption = Annotated[bool, typer.Option("--embed-audio", help="Put the audio into the HTML file.")]
@@ -67,6 +70,7 @@ def run(
     seed: SeedOption = 0,
     out: OutOption = None,
     resume: ResumeOption = None,
+    weights: WeightsOption = None,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
     embed_audio: EmbedOption = False,
@@ -76,7 +80,7 @@ def run(
     from evalkit.cli.display import Display
 
     display = Display(quiet=as_json)
-    with _open(suite, system, reference, profile, takes, limit, seed, out, resume, display) as writer:
+    with _open(suite, system, reference, profile, takes, limit, seed, out, resume, weights, display) as writer:
         pipeline.make_songs(writer, display, workers)
         pipeline.score_songs(writer, display, workers)
         result = pipeline.finish(writer)
@@ -94,6 +98,7 @@ def generate(
     seed: SeedOption = 0,
     out: OutOption = None,
     resume: ResumeOption = None,
+    weights: WeightsOption = None,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -102,7 +107,7 @@ def generate(
     from evalkit.cli.display import Display
 
     display = Display(quiet=as_json)
-    with _open(suite, system, reference, "embedded", takes, limit, seed, out, resume, display) as writer:
+    with _open(suite, system, reference, "embedded", takes, limit, seed, out, resume, weights, display) as writer:
         pipeline.make_songs(writer, display, workers)
         result = pipeline.finish(writer)
     _conclude(result, None, as_json)
@@ -190,6 +195,7 @@ def _open(
     seed: int,
     out: Path | None,
     resume: Path | None,
+    weights: Path | None,
     display: Any,
 ) -> Any:
     from evalkit.cli import pipeline
@@ -203,6 +209,7 @@ def _open(
         limit=limit,
         seed=seed,
         out=out,
+        weights=weights,
     )
     if resume is not None:
         writer = pipeline.reopen(resume, request if suite else None)

@@ -35,6 +35,7 @@ class Request:
     limit: int | None = None
     seed: int = 0
     out: Path | None = None
+    weights: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +77,8 @@ def begin(request: Request) -> RunWriter:
     if request.limit is not None and request.limit < 1:
         raise ConfigError(f"--limit is {request.limit}, expected 1 or more.")
     suite = benchmarks.loader.load(request.suite)
-    parsed = [specs.parse(text) for text in request.systems]
-    parsed += [specs.parse(text, reference=True) for text in request.references]
+    parsed = [specs.parse(specs.with_weights(text, request.weights)) for text in request.systems]
+    parsed += [specs.parse(specs.with_weights(text, request.weights), reference=True) for text in request.references]
     specs.check_unique(parsed)
     profile.load(request.profile)
     prompts = select(suite.prompts, request.limit)

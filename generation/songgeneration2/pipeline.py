@@ -14,15 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evalkit.audio import decoded_sha256
 from evalkit.audio import load as load_audio
-from evalkit.errors import ConfigError, EvalkitError, GenerationError, ModelError
+from evalkit.errors import ConfigError, EvalkitError, ModelError
+from evalkit.models.files import cache_dir
 from evalkit.types import ModelLocator, Prompt
 from generation.base import BatchProgress, Generated, Request
 from generation.songgeneration2.codec.config import FRAME_RATE_HZ
 from generation.songgeneration2.codec.library import PromptLibrary
-from generation.songgeneration2.codec.prompt import EncodedPrompt, PromptEncoder
+from generation.songgeneration2.codec.prompt import EncodedPrompt
 from generation.songgeneration2.codec.renderer import MODE_PARTS, Rendered, Renderer
-from generation.songgeneration2.codec.separation import HTDemucsSeparator, prompt_excerpt, prompt_vocals
+from generation.songgeneration2.codec.separation import HTDemucsSeparator, encode_prompt, prompt_excerpt
 from generation.songgeneration2.codec.stages import Stages
 from generation.songgeneration2.codec.tiny import tiny_codec
 from generation.songgeneration2.codec.weights import check_files, official_codec
@@ -111,11 +113,7 @@ class Pipeline:
         if self._staged:
             self._lelm = None
             _free(self._device)
-        for work in works:
-            try:
-                yield work.index, self._render(work, progress)
-            except EvalkitError as error:
-                yield work.index, error
+        yield from self._render([work for work in works if work.codes is not None], progress)
 
     def close(self) -> None:
         """Free all networks."""
@@ -141,7 +139,7 @@ class Pipeline:
             max_frames=self._max_frames(prompt, lelm),
             seed=request.seed,
             sampling=options.sampling,
-            instrumental=not prompt.is_sung,
+            instrumental=options.mode == "bgm" or not prompt.is_sung,
         )
         text = encode_request(wanted, TextEncoder(self._encoder, lelm.version))
         text.check_lengths(lelm.config.lyric_len, lelm.config.style_len)
@@ -193,19 +191,23 @@ class Pipeline:
             if codes.shape[1]:
                 write_tokens(tokens_path(work.request.keep), work.codes, work.digest)
 
-    def _render(self, work: _Work, progress: BatchProgress) -> Generated:
-        assert work.codes is not None
-        if work.codes.shape[1] == 0:
-            raise GenerationError("The model ended this song at its first frame.", "Try another seed.")
-        renderer = Renderer(self._codec)
-        (made,) = renderer.render(
-            [work.codes],
-            self.options.mode,
-            seeds=[work.request.seed],
-            prompts=[work.prompt.parts if work.prompt is not None else None],
-            progress=lambda share: progress(work.index, LM_SHARE + (1 - LM_SHARE) * share, "rendering"),
+    def _render(
+        self, works: Sequence[_Work], progress: BatchProgress
+    ) -> Iterator[tuple[int, Generated | EvalkitError]]:
+        mode = self.options.mode
+        # Upstream continues the prompt in the mixed song only; a stem asked for alone starts afresh.
+        continues = mode in ("mixed", "separate")
+        songs = Renderer(self._codec).stream(
+            [work.codes for work in works if work.codes is not None],
+            mode,
+            seeds=[work.request.seed for work in works],
+            prompts=[work.prompt.parts if work.prompt is not None and continues else None for work in works],
+            song_progress=lambda number, share: progress(
+                works[number].index, LM_SHARE + (1 - LM_SHARE) * share, "rendering"
+            ),
         )
-        return self._generated(work, made)
+        for work, made in zip(works, songs, strict=True):
+            yield work.index, made if isinstance(made, EvalkitError) else self._generated(work, made)
 
     def _generated(self, work: _Work, made: Rendered) -> Generated:
         assert work.codes is not None
@@ -234,14 +236,13 @@ class Pipeline:
         return None, None
 
     def _encode_prompt(self, path: Path) -> EncodedPrompt:
-        from evalkit.audio import decoded_sha256
-
         audio = prompt_excerpt(load_audio(path))
         key = decoded_sha256(audio)
         if key not in self._prompts:
             separator = HTDemucsSeparator(self._local(SEPARATOR_FILE, "prompt_audio_path"), device=str(self._device))
-            vocals = prompt_vocals(audio, separator)
-            self._prompts[key] = PromptEncoder(self._codec).encode(audio, vocals, parts=MODE_PARTS[self.options.mode])
+            self._prompts[key] = encode_prompt(
+                audio, self._codec, separator, parts=MODE_PARTS[self.options.mode], cache=cache_dir() / "prompts"
+            )
         return self._prompts[key]
 
     def _local(self, path: str, wish: str) -> Path:

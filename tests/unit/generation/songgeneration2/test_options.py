@@ -6,7 +6,7 @@ import pytest
 
 from evalkit.errors import ConfigError
 from generation.songgeneration2.options import parse_options
-from generation.spec import check_unique, parse
+from generation.spec import check_unique, parse, with_weights
 
 
 def test_defaults_and_everything_else(tmp_path: Path) -> None:
@@ -47,3 +47,10 @@ def test_specs_with_options(tmp_path: Path) -> None:
     check_unique([spec, parse("songgeneration2/tiny-random")])
     with pytest.raises(ConfigError, match="Unknown variant"):
         parse("songgeneration2/huge")
+
+
+def test_a_weights_folder_goes_to_bundled_generators_that_have_none(tmp_path: Path) -> None:
+    assert with_weights("songgeneration2/base,top_k=5", tmp_path) == f"songgeneration2/base@{tmp_path},top_k=5"
+    assert with_weights("songgeneration2/base@/x", tmp_path) == "songgeneration2/base@/x"
+    assert with_weights("singer", tmp_path) == "singer"
+    assert with_weights("songgeneration2/base", None) == "songgeneration2/base"
