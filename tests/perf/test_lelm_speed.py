@@ -1,8 +1,9 @@
 """Seconds per step of the language model on a CPU, against a plain loop and against the bytes it must read.
 
 The plain loop is what one writes first: both towers and every head at each step, separate projections, a cache grown by
-concatenation. Two threads unless
-OMP_NUM_THREADS says otherwise. Run with: pytest -m perf -s tests/perf/test_lelm_speed.py
+concatenation. Two threads unless OMP_NUM_THREADS says otherwise. Run with:
+
+    pytest -m perf -s tests/perf/test_lelm_speed.py
 """
 
 import os

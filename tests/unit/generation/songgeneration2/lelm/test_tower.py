@@ -79,3 +79,10 @@ def test_linear_is_the_usual_product(shape):
     half = weight.bfloat16()
     torch.testing.assert_close(linear(x, half), torch.nn.functional.linear(x, half.float()))
     assert linear(x, half).is_contiguous()
+
+
+def test_linear_widens_large_weights_block_by_block():
+    generator = torch.Generator().manual_seed(5)
+    x, weight = torch.randn(2, 1000, generator=generator), torch.randn(1300, 1000, generator=generator).half()
+    with torch.inference_mode():
+        torch.testing.assert_close(linear(x, weight), x @ weight.float().t(), rtol=1e-5, atol=1e-4)
