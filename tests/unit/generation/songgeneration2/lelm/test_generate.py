@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evalkit.errors import ConfigError, GenerationError, ShapeError
-from generation.songgeneration2.lelm import stepping
+from generation.songgeneration2.lelm import stages, stepping
 from generation.songgeneration2.lelm.conditions import fit_prompt, with_end_code
 from generation.songgeneration2.lelm.generate import LelmRequest, generate, sing
 from generation.songgeneration2.lelm.load import make_tiny_lelm
@@ -53,7 +53,9 @@ def test_codes_have_their_length_type_and_range(alone):
     assert all(codes.dtype == torch.int64 and 0 <= int(codes.min()) <= int(codes.max()) < 16384 for codes in alone)
 
 
-def test_company_with_early_ends(compact):
+@pytest.fixture(scope="module")
+def ending(compact):
+    """The recorded model with heads whose end code wins now and then."""
     _, expected = compact.load("lelm_generate_a")
     heads = {}
     for name, row in expected.items():
@@ -61,19 +63,34 @@ def test_company_with_early_ends(compact):
             stem = name.partition("row16384.")[2]
             heads[stem] = compact.weights[stem].clone()
             heads[stem][16384] = row
-    model = compact.model_with(heads)
-    wanted = [("full", 300), ("none", 60), ("full", 10), ("partial", 300)]
+    return compact.model_with(heads)
 
-    def songs():
-        return [compact.song(case, frames, GREEDY) for case, frames in wanted]
 
-    single = songs()
-    for song in single:
-        sing(model, [song])
-    assert len({song.codes.shape[1] for song in single}) == 4, "the songs should end at different frames"
-    together = songs()
-    sing(model, together)
-    assert [song.codes.tolist() for song in together] == [song.codes.tolist() for song in single]
+def ending_songs(compact):
+    return [compact.song(case, n, GREEDY) for case, n in (("full", 300), ("none", 60), ("full", 10), ("partial", 300))]
+
+
+@pytest.fixture(scope="module")
+def ended_alone(compact, ending):
+    songs = ending_songs(compact)
+    for song in songs:
+        sing(ending, [song])
+    assert len({song.codes.shape[1] for song in songs}) == 4, "the songs should end at different frames"
+    return [song.codes.tolist() for song in songs]
+
+
+def test_company_with_early_ends(compact, ending, ended_alone):
+    together = ending_songs(compact)
+    sing(ending, together)
+    assert [song.codes.tolist() for song in together] == ended_alone
+
+
+def test_looking_for_ends_now_and_then_changes_nothing(compact, ending, ended_alone, monkeypatch):
+    # As on a GPU: songs run on behind their end for a while before anybody notices.
+    monkeypatch.setattr(stages, "_time_to_look", lambda frame, limits, device: frame + 1 in limits or frame % 16 == 15)
+    together = ending_songs(compact)
+    sing(ending, together)
+    assert [song.codes.tolist() for song in together] == ended_alone
 
 
 def test_staged_loading_changes_nothing_and_keeps_one_tower(compact, monkeypatch):
