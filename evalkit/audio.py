@@ -42,6 +42,7 @@ def load(path: Path, *, max_duration_s: float = MAX_DURATION_S) -> Audio:
         raise AudioError(f"{path.name} is not an audio file that can be read ({_reason(error)}).") from error
     if info.frames <= 0:
         raise AudioError(f"{path.name} holds no audio (0 samples).")
+    _check_riff_length(path)
     if info.channels > MAX_CHANNELS:
         raise AudioError(f"{path.name} has {info.channels} channels; at most {MAX_CHANNELS} are accepted.")
     duration_s = info.frames / info.samplerate
@@ -112,6 +113,19 @@ def rms_db(samples: FloatArray) -> float:
     """Level in dBFS (full-scale square wave = 0); -inf for silence."""
     power = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
     return 10.0 * math.log10(power) if power > 0 else -math.inf
+
+
+def _check_riff_length(path: Path) -> None:
+    """Refuse a WAV that is shorter than its header says; libsndfile reads what is left without a word."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    declared = int.from_bytes(head[4:8], "little") + 8
+    # A program that writes to a pipe cannot know the length and puts 0 or the largest number there.
+    if head[:4] != b"RIFF" or declared == 8 or declared >= 0xFFFF_FF00:
+        return
+    size = path.stat().st_size
+    if size < declared:
+        raise AudioError(f"{path.name} breaks off: {size:,} of the {declared:,} bytes its header names are there.")
 
 
 def _reason(error: Exception) -> str:

@@ -49,7 +49,19 @@ class Evaluator(Protocol):
         ...
 
 
-__all__ = ["EVALUATORS", "Evaluator", "ModelLocator", "make_signature", "ok", "without_value"]
+__all__ = [
+    "EVALUATORS",
+    "MIN_DURATION_S",
+    "Evaluator",
+    "ModelLocator",
+    "make_signature",
+    "ok",
+    "too_short",
+    "without_value",
+]
+
+MIN_DURATION_S = 5.0
+"""Songs shorter than this are broken, not short: they fail instead of being scored."""
 
 EVALUATORS: Registry[type[Evaluator]] = Registry("evaluator", "evalkit.evaluators", "EVALUATOR", "evalkit.evaluators")
 
@@ -62,6 +74,14 @@ def make_signature(metric: str, version: str, parts: Mapping[str, str | int | fl
     """
     body = "".join(f"|{key}:{value}" for key, value in parts.items())
     return f"{metric}{body}|v:{version}"
+
+
+def too_short(clip: Clip, min_duration_s: float = MIN_DURATION_S) -> str:
+    """Why the song is too short to be measured; empty if it is not."""
+    duration_s = clip.mix.duration_s
+    if duration_s >= min_duration_s:
+        return ""
+    return f"bad_audio: {duration_s:.2f} s long, at least {min_duration_s:g} s are needed"
 
 
 def ok(clip: Clip, evaluator: str, metric: str, value: float, signature: str, **details: Any) -> Score:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalkit.errors import ConfigError
-from evalkit.evaluators.base import ModelLocator, make_signature, ok, without_value
+from evalkit.evaluators.base import ModelLocator, make_signature, ok, too_short, without_value
 from evalkit.models.transcript import Transcriber, Transcript
 from evalkit.models.whisper import make_transcriber, signature_parts
 from evalkit.text import g2p, normalise
 from evalkit.text.compare import Comparison, compare
 from evalkit.text.tokens import TimedText, Token, characters, lyric_tokens, transcript_tokens
-from evalkit.types import Clip, Metric, Score
+from evalkit.types import Clip, Metric, Score, ScoreStatus
 
 DEFAULT_MODEL = "whisper-base"
 DEFAULT_ENGINE = "faster-whisper"
@@ -129,6 +129,8 @@ class LyricsEvaluator:
         language = normalise.base_language(clip.prompt.language)
         if not reference:
             return self._all(clip, "The prompt has no words to sing.")
+        if reason := too_short(clip):
+            return self._all(clip, reason, "failed")
         if not self._ears.knows(language):
             return self._all(clip, f"Whisper does not know the language {language!r}.")
         heard = {
@@ -183,11 +185,11 @@ class LyricsEvaluator:
         details |= {"input": source, "language": language, "flags": _flags(heard, active_share)}
         return ok(clip, self.name, metric, rate, signature, **details)
 
-    def _all(self, clip: Clip, reason: str) -> list[Score]:
-        return [self._without(clip, metric.name, reason) for metric in self.metrics]
+    def _all(self, clip: Clip, reason: str, status: ScoreStatus = "not_applicable") -> list[Score]:
+        return [self._without(clip, metric.name, reason, status) for metric in self.metrics]
 
-    def _without(self, clip: Clip, metric: str, reason: str) -> Score:
-        return without_value(clip.song.id, self.name, metric, "not_applicable", reason, self.signature(metric))
+    def _without(self, clip: Clip, metric: str, reason: str, status: ScoreStatus = "not_applicable") -> Score:
+        return without_value(clip.song.id, self.name, metric, status, reason, self.signature(metric))
 
 
 def _flags(heard: _Heard, active_share: float | None) -> list[str]:

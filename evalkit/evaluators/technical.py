@@ -20,13 +20,12 @@ from evalkit.evaluators._repetition import longest_loop
 from evalkit.evaluators._spectrum import bandwidth, mains_hum, noise_floor, rolloff, shelf_drop, stationary_peaks
 from evalkit.evaluators._stereo import mono_loss, side_mid_ratio
 from evalkit.evaluators._technical_metrics import METRICS
-from evalkit.evaluators.base import ModelLocator, make_signature, ok, without_value
+from evalkit.evaluators.base import MIN_DURATION_S, ModelLocator, make_signature, ok, too_short, without_value
 from evalkit.registry import suggestion
 from evalkit.types import Clip, Metric, Score
 
 Measured = float | tuple[float, dict[str, Any]]
 
-MIN_DURATION_S = 5.0
 MIN_SAMPLE_RATE = 8000
 LENGTH_METRICS = frozenset({"dur_s", "dur_ratio"})
 _MAX_POSITIONS = 20
@@ -90,8 +89,8 @@ class TechnicalEvaluator:
         """Why the clip cannot be measured, or an empty string."""
         if clip.mix.samples.shape[1] == 0:
             return "bad_audio: no samples"
-        if clip.mix.duration_s < self._min_duration_s:
-            return f"bad_audio: {clip.mix.duration_s:.2f} s long, at least {self._min_duration_s:g} s are needed"
+        if reason := too_short(clip, self._min_duration_s):
+            return reason
         if clip.mix.sample_rate < MIN_SAMPLE_RATE:
             return f"bad_audio: a sample rate of {clip.mix.sample_rate} Hz, at least {MIN_SAMPLE_RATE} Hz are needed"
         return ""

@@ -39,6 +39,8 @@ def test_what_is_no_audio_is_a_sentence(tmp_path: Path) -> None:
     write(tmp_path / "none.wav", np.zeros((0, 2)))
     whole = write(tmp_path / "whole.flac", np.random.default_rng(0).uniform(-0.5, 0.5, 48_000))
     (tmp_path / "cut.flac").write_bytes(whole.read_bytes()[:30_000])
+    long = write(tmp_path / "long.wav", np.zeros(48_000))
+    (tmp_path / "cut.wav").write_bytes(long.read_bytes()[:50_000])
     write(tmp_path / "nan.wav", np.array([0.0, np.nan, np.inf]), subtype="FLOAT")
     write(tmp_path / "wide.wav", np.zeros((10, 12)))
     for name, sentence in (
@@ -47,12 +49,20 @@ def test_what_is_no_audio_is_a_sentence(tmp_path: Path) -> None:
         ("text.wav", "not an audio file"),
         ("none.wav", "holds no audio"),
         ("cut.flac", "breaks off"),
+        ("cut.wav", "breaks off: 50,000 of the 96,044 bytes"),
         ("nan.wav", "2 samples that are NaN or infinite"),
         ("wide.wav", "12 channels; at most 8"),
         (".", "There is no audio file"),
     ):
         with pytest.raises(AudioError, match=sentence):
             audio.load(tmp_path / name)
+
+
+def test_a_wav_from_a_pipe_has_no_length_in_its_header_and_is_read(tmp_path: Path) -> None:
+    whole = write(tmp_path / "x.wav", np.full(4_800, 0.5)).read_bytes()
+    for unknown in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
+        (tmp_path / "x.wav").write_bytes(whole[:4] + unknown + whole[8:])
+        assert audio.load(tmp_path / "x.wav").duration_s == pytest.approx(0.1)
 
 
 def test_a_long_file_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def evaluator(transcriber: FakeTranscriber) -> LyricsEvaluator:
 
 
 def clip(language: str = "en", sections: tuple[Section, ...] = SECTIONS, *, stem: bool = True) -> Clip:
-    audio = Audio(samples=np.zeros((2, 48_000), np.float32), sample_rate=48_000)
+    audio = Audio(samples=np.zeros((2, 6 * 48_000), np.float32), sample_rate=48_000)
     return Clip(
         prompt=Prompt(id="p", language=language, sections=sections),
         song=Song(prompt_id="p", system="s", take=0, seed=1, status="ok"),
@@ -251,6 +251,15 @@ def test_the_registry_finds_it_and_the_model_is_known() -> None:
     assert list(LyricsEvaluator.required_models({"model": "whisper-large-v3"})) == ["whisper-large-v3"]
 
 
+def test_a_scrap_of_audio_fails_instead_of_being_scored() -> None:
+    given = clip()
+    scrap = Audio(samples=given.mix.samples[:, :48_000], sample_rate=48_000)
+    short = Clip(prompt=given.prompt, song=given.song, mix=scrap)
+    found = scores(FakeTranscriber("anything"), short)
+    assert {score.status for score in found.values()} == {"failed"}
+    assert found["wer"].reason == "bad_audio: 1.00 s long, at least 5 s are needed"
+
+
 def test_an_unknown_option_is_named() -> None:
     with pytest.raises(ConfigError, match="no option 'modle'"):
         LyricsEvaluator({"modle": "x"}, lambda name: Path(name))
@@ -262,7 +271,9 @@ def test_a_spoken_sentence_is_read_by_the_real_model(model_dir: Callable[[str], 
     pytest.importorskip("espeakng_loader", reason="needs espeak-ng for a spoken sentence")
     text = "Shine on through the quiet morning light"
     speech = espeak.speak(text, "en-us")
-    audio = Audio(samples=np.asarray(speech.samples, np.float32)[None], sample_rate=speech.sample_rate)
+    # Five seconds is the least a song may have.
+    spoken = np.pad(np.asarray(speech.samples, np.float32), (0, 3 * speech.sample_rate))
+    audio = Audio(samples=spoken[None], sample_rate=speech.sample_rate)
     given = Clip(
         prompt=Prompt(id="p", language="en", sections=(Section(label="verse", lines=(text,)),)),
         song=Song(prompt_id="p", system="s", take=0, seed=1, status="ok"),
