@@ -43,7 +43,7 @@ def _room(sample_rate: int) -> FloatArray:
 def reverb(send: FloatArray, sample_rate: int) -> FloatArray:
     """The wet signal [2, time] of a mono send [time], as long as the send."""
     wet = signal.oaconvolve(send[None, :], _room(sample_rate), axes=1)
-    return wet[:, : len(send)].astype(np.float32)
+    return np.asarray(wet[:, : len(send)], dtype=np.float32)
 
 
 def chorus(send: FloatArray, sample_rate: int) -> FloatArray:
@@ -72,4 +72,4 @@ def master(mix: FloatArray, sample_rate: int) -> FloatArray:
     over = np.abs(clean) > KNEE
     excess = (np.abs(clean[over]) - KNEE) / (CEILING - KNEE)
     clean[over] = np.sign(clean[over]) * (KNEE + (CEILING - KNEE) * np.tanh(excess))
-    return clean.astype(np.float32)
+    return np.asarray(clean, dtype=np.float32)

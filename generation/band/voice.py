@@ -187,7 +187,7 @@ def _filtered(wave: FloatArray, region: Region, sample_rate: int) -> FloatArray:
         if region.cutoff_hz >= limit:
             return wave
         b, a = _low_pass(region.cutoff_hz, region.resonance_db, sample_rate)
-        return signal.lfilter(b, a, wave).astype(np.float32)
+        return np.asarray(signal.lfilter(b, a, wave), dtype=np.float32)
     edges = np.arange(0, len(wave), FILTER_BLOCK)
     cents = sweep.cutoff_cents * _sweep_values(sweep, (edges + FILTER_BLOCK / 2) / sample_rate)
     cutoffs = np.minimum(region.cutoff_hz * 2 ** (cents / 1200), limit)

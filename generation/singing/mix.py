@@ -9,7 +9,8 @@ from evalkit.types import Audio, FloatArray
 VOCALS_ABOVE_DB = 6.0
 """Level of the voice over the band, both measured where they sound."""
 TARGET_DB = -16.0
-PEAK_DB = -1.0
+PEAK_DB = -1.5
+"""Highest sample; between samples the wave may rise by almost half a decibel, and -1 dBTP is the limit."""
 
 _FRAME_S = 0.05
 _ACTIVE_RANGE_DB = 35.0

@@ -29,7 +29,7 @@ _MAX_LINES = 200
 class Singer:
     """Plans a song from the prompt, sings it and has the band play along; see `generation.base.System`."""
 
-    title: ClassVar[str] = "Embedded baseline: neural singer over a General MIDI band, on a CPU (or singer/espeak)"
+    title: ClassVar[str] = "Embedded baseline: neural singer over a General MIDI band"
     notes: ClassVar[Mapping[str, str]] = {
         "*": "This system is a plain baseline and a test signal, not a competitor.",
         "ko": "Whisper base hardly understands the embedded singer in Korean: "
