@@ -216,7 +216,7 @@ def _open(
     elif not suite:
         raise EvalkitError("Which suite? --suite is missing.", "See: evalkit list suites")
     else:
-        writer = pipeline.begin(request)
+        writer = pipeline.begin(request, display)
     global _interrupted_folder
     _interrupted_folder = writer.folder
     display.detail(f"Run folder: {writer.folder}")

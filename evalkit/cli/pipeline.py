@@ -70,8 +70,8 @@ def select(prompts: Sequence[Prompt], limit: int | None) -> tuple[Prompt, ...]:
     return tuple(prompt for prompt in prompts if prompt.id in chosen)
 
 
-def begin(request: Request) -> RunWriter:
-    """Check everything that can be checked before work starts, and create the run folder."""
+def begin(request: Request, display: Display) -> RunWriter:
+    """Check everything that can be checked, fetch what the systems need, and only then create the run folder."""
     if request.takes < 1:
         raise ConfigError(f"--takes is {request.takes}, expected 1 or more.")
     if request.limit is not None and request.limit < 1:
@@ -82,6 +82,7 @@ def begin(request: Request) -> RunWriter:
     specs.check_unique(parsed)
     profile.load(request.profile)
     prompts = select(suite.prompts, request.limit)
+    fetch_models(list(dict.fromkeys(name for spec in parsed for name in _system_models(spec))), display)
     now = datetime.now(UTC)
     run_id = f"{suite.name}-{parsed[0].folder}-{now:%Y%m%dT%H%M%SZ}"
     info = RunInfo(
@@ -135,7 +136,7 @@ def make_songs(writer: RunWriter, display: Display, n_workers: int | None = None
         display.detail(f"{len(there)} songs are there already.")
     if not jobs:
         return
-    needed = sorted({name for job in jobs for name in _system_models(job.spec)})
+    needed = list(dict.fromkeys(name for job in jobs for name in _system_models(job.spec)))
     models = fetch_models(needed, display)
     writer.update(status="running", models=_merge_models(writer.info, models))
     began = time.monotonic()

@@ -12,6 +12,8 @@ from generation.songgeneration2.lelm.tower import PRECISIONS
 
 VARIANTS = ("v2-large", "v2-medium", "v2-fast", "large", "base", "base-new", "base-full", "tiny-random")
 TINY = "tiny-random"
+PUBLISHED = ("v2-large", "v2-medium")
+"""Variants whose files can be fetched at a pinned revision with checksums; the others run from a weights folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

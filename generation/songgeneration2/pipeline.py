@@ -105,7 +105,7 @@ class Pipeline:
         works: list[_Work] = []
         for index, request in enumerate(requests):
             try:
-                works.append(self._prepare(index, request, lelm))
+                works.append(self._prepare(index, request, lelm, progress))
             except EvalkitError as error:
                 yield index, error
         self._sing_codes(lelm, [work for work in works if work.codes is None], progress)
@@ -129,7 +129,7 @@ class Pipeline:
         dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self._precision, torch.float32)
         return official_codec(root, device=self._device, flow_dtype=dtype, keep=not self._staged)
 
-    def _prepare(self, index: int, request: Request, lelm: Lelm) -> _Work:
+    def _prepare(self, index: int, request: Request, lelm: Lelm, progress: BatchProgress) -> _Work:
         prompt, options = request.prompt, self.options
         codes, encoded = self._prompt_codes(prompt, request.seed)
         wanted = LelmRequest(
@@ -166,6 +166,12 @@ class Pipeline:
                 "prompt_codes": None if codes is None else codes.tolist(),
             }
         )
+        progress(
+            index,
+            0.0,
+            f"lyric {len(text.lyric_ids)} of {lelm.config.lyric_len} tokens, style {len(text.style_ids)} of "
+            f"{lelm.config.style_len}",
+        )
         kept = read_tokens(tokens_path(request.keep), digest)
         return _Work(index=index, request=request, lelm=wanted, digest=digest, prompt=encoded, facts=facts, codes=kept)
 
@@ -181,7 +187,9 @@ class Pipeline:
             return
 
         def tell(done: int, total: int) -> None:
-            text = f"{done} of at most {total} frames"
+            # Each frame counts twice, once for each tower.
+            sung_s, most_s = (count / (2 * FRAME_RATE_HZ) for count in (done, total))
+            text = f"frame {done // 2} of at most {total // 2}, {sung_s:.0f} of {most_s:.0f} s in {len(works)} songs"
             for work in works:
                 progress(work.index, LM_SHARE * done / max(total, 1), text)
 

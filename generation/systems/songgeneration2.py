@@ -21,7 +21,7 @@ class SongGeneration2System(BatchSystem):
     @classmethod
     def required_models(cls, variant: str) -> Sequence[str]:
         """Registered models of the variant; none with a weights folder that has the tokenizer."""
-        from generation.songgeneration2.options import TINY, parse_options
+        from generation.songgeneration2.options import PUBLISHED, TINY, parse_options
         from generation.songgeneration2.pipeline import find_tokenizer
 
         if not variant:
@@ -31,7 +31,10 @@ class SongGeneration2System(BatchSystem):
             return ()
         if options.weights is not None:
             return () if find_tokenizer(options.weights) else ("qwen2-ranks",)
-        return ("qwen2-ranks", "songgeneration2-runtime", f"songgeneration2-{options.variant}")
+        if options.variant not in PUBLISHED:
+            return (f"songgeneration2/{options.variant}",)  # the registry knows why it cannot be fetched
+        # The variant first: if it cannot be had, that is what the user needs to hear.
+        return (f"songgeneration2-{options.variant}", "songgeneration2-runtime", "qwen2-ranks")
 
     def __init__(self, variant: str, locate: ModelLocator) -> None:
         """Load the variant.

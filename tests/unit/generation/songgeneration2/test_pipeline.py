@@ -69,7 +69,9 @@ def test_a_song_with_stems_and_a_record_of_how_it_was_made(tiny: Pipeline, tmp_p
     shares = [share for _, share, _ in steps]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
-    assert any("frames" in text for _, _, text in steps)
+    texts = [text for _, _, text in steps]
+    assert "of 300 tokens" in texts[0], "lengths are told before anything is generated"
+    assert any(text.startswith("frame ") and "s in 1 songs" in text for text in texts)
 
 
 def test_seed_decides_and_company_does_not(tiny: Pipeline, tmp_path: Path) -> None:
@@ -152,9 +154,9 @@ def test_the_system_is_a_batch_system_and_also_makes_single_songs() -> None:
 def test_required_models(tmp_path: Path) -> None:
     assert SongGeneration2System.required_models("tiny-random") == ()
     assert SongGeneration2System.required_models("v2-large") == (
-        "qwen2-ranks",
-        "songgeneration2-runtime",
         "songgeneration2-v2-large",
+        "songgeneration2-runtime",
+        "qwen2-ranks",
     )
     assert SongGeneration2System.required_models(f"v2-fast@{tmp_path}") == ("qwen2-ranks",)
     (tmp_path / "third_party/Qwen2-7B").mkdir(parents=True)
