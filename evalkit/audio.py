@@ -73,7 +73,7 @@ def save_flac(audio: Audio, path: Path) -> None:
     """Write 24-bit FLAC; samples beyond full scale are refused rather than clipped.
 
     Raises:
-        AudioError: the audio is empty, not finite or exceeds [-1, 1].
+        AudioError: the audio is empty, not finite or exceeds [-1, 1], or the disk does not take it.
     """
     if audio.samples.shape[1] == 0:
         raise AudioError(f"Nothing to write into {path.name}: the audio has no samples.")
@@ -83,8 +83,12 @@ def save_flac(audio: Audio, path: Path) -> None:
         raise AudioError(f"{path.name} would clip: its peak is {peak:.3f}.", "Scale the audio before it is written.")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    soundfile.write(str(partial), audio.samples.T, audio.sample_rate, format="FLAC", subtype="PCM_24")
-    partial.replace(path)
+    try:
+        soundfile.write(str(partial), audio.samples.T, audio.sample_rate, format="FLAC", subtype="PCM_24")
+        partial.replace(path)
+    except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+        partial.unlink(missing_ok=True)
+        raise AudioError(f"{path.name} cannot be written ({_reason(error)}).", "Free some space and resume.") from error
 
 
 def resample(audio: Audio, sample_rate: int) -> Audio:

@@ -223,12 +223,14 @@ def _put(audio: Audio | Path, folder: Path, base: str) -> tuple[str, Audio]:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         partial_path = target.with_name(target.name + ".partial")
-        shutil.copyfile(audio, partial_path)
-        partial_path.replace(target)
+        try:
+            shutil.copyfile(audio, partial_path)
+            partial_path.replace(target)
+        except OSError as error:
+            partial_path.unlink(missing_ok=True)
+            reason = error.strerror or str(error)
+            raise GenerationError(f"{path} cannot be written ({reason}).", "Free some space and resume.") from error
         return path, decoded
     path = base + ".flac"
-    try:
-        save_flac(audio, folder / path)
-    except OSError as error:
-        raise GenerationError(f"{path} cannot be written: {error}.", "Free some space and resume the run.") from error
+    save_flac(audio, folder / path)
     return path, audio

@@ -89,6 +89,17 @@ def test_saving_refuses_what_would_be_another_sound(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_takes_no_more_leaves_no_scrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: str, *arguments: object, **options: object) -> None:
+        Path(path).write_bytes(b"fLaC")
+        raise soundfile.LibsndfileError(2)
+
+    monkeypatch.setattr("soundfile.write", fail)
+    with pytest.raises(AudioError, match=r"x\.flac cannot be written .*Free some space"):
+        audio.save_flac(Audio(samples=np.zeros((1, 10), dtype=np.float32), sample_rate=48_000), tmp_path / "x.flac")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_resampling_keeps_pitch_level_and_length(make_sine: Callable[..., Audio]) -> None:
     clip = make_sine(1000.0, 1.0, sample_rate=44_100)
     changed = audio.resample(clip, 16_000)

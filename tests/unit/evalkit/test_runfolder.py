@@ -167,6 +167,38 @@ def test_a_read_only_folder_gives_a_sentence(tmp_path: Path) -> None:
         RunWriter(folder, INFO)
 
 
+def _fill_the_disk(folder: str, answer: str) -> None:
+    import resource
+    import signal
+
+    writer = RunWriter(Path(folder), INFO)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (1500, 1500)
+    )  # no file may grow beyond this: as a full disk would have it
+    try:
+        with writer:
+            for take in range(20):
+                writer.add_song(replace(SONG, take=take))
+    except StoreError as error:
+        Path(answer).write_text(str(error))
+
+
+def test_a_full_disk_is_one_sentence_and_what_was_finished_is_kept(tmp_path: Path) -> None:
+    arguments = (str(tmp_path / "run"), str(tmp_path / "answer"))
+    process = multiprocessing.get_context("fork").Process(target=_fill_the_disk, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert "cannot be written" in (tmp_path / "answer").read_text()
+    assert "what was finished is kept" in (tmp_path / "answer").read_text()
+    kept = len(load(tmp_path / "run").songs)
+    assert 0 < kept < 20
+    with RunWriter(tmp_path / "run") as writer:
+        writer.add_song(replace(SONG, take=19))
+    assert len(load(tmp_path / "run").songs) == kept + 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(junk=st.binary(max_size=200))
 def test_garbage_never_gives_anything_but_a_sentence(tmp_path_factory: pytest.TempPathFactory, junk: bytes) -> None:
