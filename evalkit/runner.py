@@ -87,9 +87,13 @@ def describe(profile: Profile, locate: Callable[[str], Path]) -> list[EvaluatorI
 def pending(
     songs: Sequence[Song], prompts: Mapping[str, Prompt], scores: Sequence[Score], infos: Sequence[EvaluatorInfo]
 ) -> list[Task]:
-    """Songs that lack scores: none yet, another signature, or a model that was missing then."""
+    """Songs that lack scores: none yet, another signature, or a model or the song itself was missing then."""
+    # What was missing may be there by now: a model that was pulled, a song that was made after all.
+    made = {song.id for song in songs if song.status == "ok"}
     settled = {
-        (score.song_id, score.metric, score.signature) for score in scores if score.status not in ("missing_model",)
+        (score.song_id, score.metric, score.signature)
+        for score in scores
+        if score.status != "missing_model" and not (score.status == "missing_audio" and score.song_id in made)
     }
     tasks = []
     for song in songs:

@@ -293,8 +293,8 @@ def _system_models(spec: SystemSpec) -> Sequence[str]:
 
 
 def _settled(score: Score) -> Score:
-    # For the run's status a missing model is an answer; `evaluate` tries it again all the same.
-    return replace(score, status="failed") if score.status == "missing_model" else score
+    # For the run's status what is missing is an answer; `evaluate` tries it again all the same.
+    return replace(score, status="failed") if score.status in ("missing_model", "missing_audio") else score
 
 
 def _stage_line(verb: str, timing: StageTiming, n_failed: int) -> str:

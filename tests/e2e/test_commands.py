@@ -165,6 +165,21 @@ def test_a_bad_file_among_good_ones(place: Path, tmp_path: Path) -> None:
     }
 
 
+def test_a_song_that_is_made_after_all_is_scored_on_resume(place: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    tone = 0.3 * np.sin(440 * 2 * np.pi * np.arange(6 * 44_100) / 44_100)
+    for number in range(3):
+        soundfile.write(folder / f"p{number}.wav", tone, 44_100)
+    assert evalkit(place, *RUN[:3], "--system", f"outside={folder}", *RUN[5:], "--out", "run").returncode == 1
+    assert scores_of(place / "run")["outside/p3.take0", "lufs_i"][1] == "missing_audio"  # type: ignore[index]
+    soundfile.write(folder / "p3.wav", tone, 44_100)
+    done = evalkit(place, "run", "--resume", "run", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "complete"
+    assert scores_of(place / "run")["outside/p3.take0", "lufs_i"][1] == "ok"  # type: ignore[index]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -146,6 +146,9 @@ def test_pending_knows_what_is_settled(song: Song) -> None:
     assert pending(scores("ok", "another signature")) == everything
     assert pending(scores("missing_model")) == everything, "the model may be there by now"
     assert pending(scores("failed")) == ("y",), "the same bytes fail the same way"
+    assert pending(scores("missing_audio")) == everything, "the song was made after all"
+    failed = Song(prompt_id="p", system="s", take=0, seed=1, status="failed", reason="r")
+    assert runner.pending([failed], {"p": PROMPT}, scores("missing_audio"), infos[:1]) == [], "still no song"
 
 
 def test_describe_loads_no_model() -> None:
