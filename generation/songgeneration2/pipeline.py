@@ -21,8 +21,8 @@ from evalkit.models.files import cache_dir
 from evalkit.types import ModelLocator, Prompt
 from generation.base import BatchProgress, Generated, Request
 from generation.songgeneration2.codec.config import FRAME_RATE_HZ
-from generation.songgeneration2.codec.library import PromptLibrary
 from generation.songgeneration2.codec.prompt import EncodedPrompt
+from generation.songgeneration2.codec.prompt_library import PromptLibrary
 from generation.songgeneration2.codec.renderer import MODE_PARTS, Rendered, Renderer
 from generation.songgeneration2.codec.separation import HTDemucsSeparator, encode_prompt, prompt_excerpt
 from generation.songgeneration2.codec.stages import Stages

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evalkit.errors import ConfigError, ModelError
-from generation.songgeneration2.codec.library import PromptLibrary, library_language
+from generation.songgeneration2.codec.prompt_library import PromptLibrary, library_language
 
 
 def entry(value, frames=250):
