@@ -1,8 +1,8 @@
 """Reads and writes run folders.
 
-``run.json`` is replaced atomically. ``songs.jsonl`` and ``scores.jsonl`` are appended and flushed line by line, so a
-run that is killed keeps everything it finished; a torn last line is dropped and done again. One process writes a folder
-at a time: a lock file that the operating system releases with the process says so.
+``run.json`` and ``set_scores.jsonl`` are replaced atomically. ``songs.jsonl`` and ``scores.jsonl`` are appended and
+flushed line by line, so a run that is killed keeps everything it finished; a torn last line is dropped and done again.
+One process writes a folder at a time: a lock file that the operating system releases with the process says so.
 """
 
 import fcntl
@@ -27,17 +27,34 @@ from evalkit.store import (
     SuiteInfo,
     SystemInfo,
 )
-from evalkit.types import Metric, Prompt, Score, Section, Song, Tags
+from evalkit.types import Metric, Prompt, Score, Section, SetScore, Song, Tags
 
 _T = TypeVar("_T")
 
-_PARTS = (SuiteInfo, SystemInfo, EvaluatorInfo, ModelInfo, StageTiming, Prompt, Section, Tags, Metric, Song, Score)
+_PARTS = (
+    SuiteInfo,
+    SystemInfo,
+    EvaluatorInfo,
+    ModelInfo,
+    StageTiming,
+    Prompt,
+    Section,
+    Tags,
+    Metric,
+    Song,
+    Score,
+    SetScore,
+)
 for _cls in (RunInfo, *_PARTS):
     # A mistyped field and a NaN are errors wherever they stand; the types themselves know nothing of pydantic.
     _cls.__pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # type: ignore[union-attr]
 _info = TypeAdapter(RunInfo)
 _song = TypeAdapter(Song)
 _score = TypeAdapter(Score)
+_set_score = TypeAdapter(SetScore)
+
+
+SET_SCORES = "set_scores.jsonl"
 
 
 def load(folder: Path) -> RunData:
@@ -66,6 +83,7 @@ def load(folder: Path) -> RunData:
         prompts={prompt.id: prompt for prompt in info.prompts},
         songs=tuple(songs.values()),
         scores=tuple(score for score in scores.values() if score.song_id in songs),
+        set_scores=tuple(_read_lines(folder / SET_SCORES, _set_score, notices)),
         notices=tuple(notices),
     )
 
@@ -161,15 +179,23 @@ class RunWriter:
         """Append the scores of one song and flush."""
         self._append(self._scores, [_score.dump_python(score, mode="json") for score in scores])
 
+    def write_set_scores(self, scores: Iterable[SetScore]) -> None:
+        """Replace ``set_scores.jsonl``."""
+        rows = [_set_score.dump_python(score, mode="json") for score in scores]
+        write_atomically(self.folder / SET_SCORES, b"".join(map(_line, rows)))
+
     def _append(self, file: IO[bytes], rows: list[Any]) -> None:
         # One write for all lines of a song: a kill tears at most the last of them.
-        lines = [json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) for row in rows]
-        rest = memoryview("".join(line + "\n" for line in lines).encode())
+        rest = memoryview(b"".join(map(_line, rows)))
         try:
             while rest:
                 rest = rest[file.write(rest) :]
         except OSError as error:
             raise cannot_write(self.folder, error) from error
+
+
+def _line(row: Any) -> bytes:
+    return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _read_lines(path: Path, adapter: TypeAdapter[_T], notices: list[str]) -> Iterator[_T]:

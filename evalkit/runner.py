@@ -4,7 +4,6 @@ Each file is decoded once and each evaluator is loaded once per worker process. 
 evaluator, with its reason; the rest goes on.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,14 +11,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from evalkit.audio import load
+from evalkit.cache import ResultCache
+from evalkit.clips import open_clip
+from evalkit.derived import Store
 from evalkit.errors import AudioError, EvalkitError, ModelError
-from evalkit.evaluators.base import EVALUATORS, Evaluator, without_value
-from evalkit.files import file_sha256, write_atomically
-from evalkit.overview import overview
+from evalkit.evaluators.base import EVALUATORS, Evaluator, is_set_evaluator, without_value
 from evalkit.profile import Profile
 from evalkit.runfolder import RunWriter
-from evalkit.store import EvaluatorInfo, overview_path
+from evalkit.store import EvaluatorInfo
 from evalkit.types import Clip, Prompt, Score, ScoreStatus, Song
 from evalkit.workers import Progress, Report, WorkFunction, run_tasks
 
@@ -79,6 +78,7 @@ def describe(profile: Profile, locate: Callable[[str], Path]) -> list[EvaluatorI
                 metrics=cls.metrics,
                 signatures={metric.name: evaluator.signature(metric.name) for metric in cls.metrics},
                 models=tuple(cls.required_models(options)),
+                scope="set" if is_set_evaluator(cls) else "song",
             )
         )
     return infos
@@ -100,7 +100,8 @@ def pending(
         missing = tuple(
             info.name
             for info in infos
-            if any((song.id, metric.name, info.signatures[metric.name]) not in settled for metric in info.metrics)
+            if info.scope == "song"
+            and any((song.id, metric.name, info.signatures[metric.name]) not in settled for metric in info.metrics)
         )
         if missing:
             tasks.append(Task(song=song, prompt=prompts[song.prompt_id], evaluators=missing))
@@ -114,6 +115,7 @@ def evaluate(
     *,
     models: Mapping[str, Path],
     n_workers: int,
+    cache: Path | None = None,
     watch: Watcher | None = None,
     time_limit_s: float | None = None,
 ) -> EvaluationTotals:
@@ -125,6 +127,7 @@ def evaluate(
         infos: From `describe`.
         models: Verified model folders by name; an evaluator whose model is absent gives ``missing_model``.
         n_workers: Processes.
+        cache: Folder of the result cache, None for none.
         watch: Told about every step.
         time_limit_s: Longest time for one song.
 
@@ -133,7 +136,7 @@ def evaluate(
     """
     totals = EvaluationTotals()
     by_name = {info.name: info for info in infos}
-    arguments = {"folder": writer.folder, "infos": list(infos), "models": dict(models)}
+    arguments = {"folder": writer.folder, "infos": list(infos), "models": dict(models), "cache": cache}
     for event in run_tasks(_make_worker, arguments, list(tasks), n_workers=n_workers, time_limit_s=time_limit_s):
         if isinstance(event, Progress):
             if watch:
@@ -160,8 +163,12 @@ def evaluate(
     return totals
 
 
-def _make_worker(folder: Path, infos: Sequence[EvaluatorInfo], models: Mapping[str, Path]) -> WorkFunction:
-    return partial(_score_song, folder=folder, infos={info.name: info for info in infos}, models=models, loaded={})
+def _make_worker(
+    folder: Path, infos: Sequence[EvaluatorInfo], models: Mapping[str, Path], cache: Path | None
+) -> WorkFunction:
+    store = ResultCache(cache) if cache else None
+    by_name = {info.name: info for info in infos}
+    return partial(_score_song, folder=folder, infos=by_name, models=models, store=store, loaded={})
 
 
 def _score_song(
@@ -171,11 +178,12 @@ def _score_song(
     folder: Path,
     infos: Mapping[str, EvaluatorInfo],
     models: Mapping[str, Path],
+    store: Store | None,
     loaded: dict[str, Evaluator],
 ) -> _Result:
     wanted = [infos[name] for name in task.evaluators]
     try:
-        clip = _load_clip(task, folder)
+        clip = open_clip(folder, task.song, task.prompt, store)
     except AudioError as error:
         there = task.song.path is not None and (folder / task.song.path).is_file()
         status: ScoreStatus = "failed" if there else "missing_audio"
@@ -189,23 +197,6 @@ def _score_song(
         seconds[info.name] = time.process_time() - began
         report((position + 1) / len(wanted))
     return _Result(scores=tuple(scores), seconds=seconds)
-
-
-def _load_clip(task: Task, folder: Path) -> Clip:
-    song = task.song
-    if song.status != "ok" or song.path is None:
-        raise AudioError(f"The song was not made: {song.reason}")
-    path = folder / song.path
-    if not path.is_file():
-        raise AudioError(f"The file {song.path} is gone.")
-    if song.sha256 and file_sha256(path) != song.sha256:
-        raise AudioError(f"The file {song.path} was changed after it was made (its SHA-256 differs).")
-    mix = load(path)
-    stems = {name: load(folder / stem) for name, stem in song.stems.items()}
-    view = folder / overview_path(song.path)
-    if not view.exists():
-        write_atomically(view, json.dumps(overview(mix), separators=(",", ":")).encode())
-    return Clip(prompt=task.prompt, song=song, mix=mix, stems=stems)
 
 
 def _score_with(

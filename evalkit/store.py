@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.types import Metric, Prompt, Score, Song
+from evalkit.types import Metric, Prompt, Score, SetScore, Song
 
 SCHEMA_VERSION = 1
 
@@ -52,6 +52,8 @@ class EvaluatorInfo:
     metrics: tuple[Metric, ...] = ()
     signatures: Mapping[str, str] = field(default_factory=dict)
     models: tuple[str, ...] = ()
+    scope: Literal["song", "set"] = "song"
+    """Whether it scores single songs or all songs of a system together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,7 @@ class RunData:
         prompts: By prompt id, in suite order.
         songs: In the order they were finished.
         scores: In the order they were finished; at most one per (song, metric), the latest.
+        set_scores: Of whole sets of songs, by system, group and metric.
         notices: Sentences about what was repaired while reading, e.g. a torn last line.
     """
 
@@ -120,12 +123,22 @@ class RunData:
     prompts: Mapping[str, Prompt]
     songs: tuple[Song, ...]
     scores: tuple[Score, ...]
+    set_scores: tuple[SetScore, ...] = ()
     notices: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """All metrics the run's evaluators declare, by name, in declared order."""
-        return {metric.name: metric for evaluator in self.info.evaluators for metric in evaluator.metrics}
+        """All metrics of single songs the run's evaluators declare, by name, in declared order."""
+        return self._declared("song")
+
+    @property
+    def set_metrics(self) -> dict[str, Metric]:
+        """All metrics of whole sets, by name, in declared order."""
+        return self._declared("set")
+
+    def _declared(self, scope: str) -> dict[str, Metric]:
+        evaluators = (evaluator for evaluator in self.info.evaluators if evaluator.scope == scope)
+        return {metric.name: metric for evaluator in evaluators for metric in evaluator.metrics}
 
     def overview(self, song: Song) -> dict[str, Any] | None:
         """Waveform peaks and mel spectrogram of a song for display, or None if there is no such file.

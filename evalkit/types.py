@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.derived import Derived
 from evalkit.errors import AudioError, ShapeError, SuiteError
 
 FloatArray = npt.NDArray[np.float32]
@@ -201,12 +202,26 @@ class Song:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Clip:
-    """What an evaluator is given for one song: the prompt, the record and the decoded audio (mix and native stems)."""
+    """What an evaluator is given for one song: the prompt, the record and the decoded audio (mix and native stems).
+
+    ``derived`` holds what several evaluators compute from the same audio (`evalkit.derived`).
+    """
 
     prompt: Prompt
     song: Song
     mix: Audio
     stems: Mapping[str, Audio] = field(default_factory=dict)
+    derived: Derived = field(default_factory=Derived)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SetSong:
+    """What a set evaluator is given for one song: nothing is decoded until ``open`` is called."""
+
+    prompt: Prompt
+    song: Song
+    derived: Derived
+    open: Callable[[], Clip]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +281,41 @@ class Score:
             raise ValueError(f"Score {self.metric} of {self.song_id} is {self.value}; only finite values are stored.")
         if self.status != "ok" and not self.reason:
             raise ValueError(f"Score {self.metric} of {self.song_id} is {self.status!r} without a reason.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetScore:
+    """One metric of a set of songs by one system: a distance between sets, a diversity, a matching rate.
+
+    Attributes:
+        group: ``"all"``, or the language (BCP-47) whose songs were taken.
+        value: None exactly if ``status`` is not ``ok``; then ``reason`` says why.
+        ci_low: Lower end of the 95 % interval, None if there is none.
+        ci_high: Its upper end.
+        n: Prompts that went into it.
+    """
+
+    system: str
+    group: str
+    evaluator: str
+    metric: str
+    value: float | None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    n: int
+    status: ScoreStatus
+    signature: str
+    reason: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.status == "ok"):
+            raise ValueError(f"Score {self.metric} of {self.system} is {self.status!r} with value {self.value!r}.")
+        numbers = [number for number in (self.value, self.ci_low, self.ci_high) if number is not None]
+        if not np.isfinite(numbers).all():
+            raise ValueError(f"Score {self.metric} of {self.system} is {numbers}; only finite values are stored.")
+        if self.status != "ok" and not self.reason:
+            raise ValueError(f"Score {self.metric} of {self.system} is {self.status!r} without a reason.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

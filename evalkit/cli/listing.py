@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from evalkit import profile
+from evalkit.cache import cache_dir
 from evalkit.errors import ConfigError, EvalkitError
 from evalkit.evaluators.base import EVALUATORS
-from evalkit.models.files import ModelFiles, cache_dir
+from evalkit.models.files import ModelFiles
 from evalkit.registry import suggestion
 
 Row = dict[str, str]

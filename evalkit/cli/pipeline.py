@@ -10,12 +10,13 @@ from pathlib import Path
 
 import benchmarks.loader
 import reports
-from evalkit import environment, profile, runner
+from evalkit import environment, profile, runner, setrunner
+from evalkit.cache import ResultCache
 from evalkit.cli.display import Display, Stage, seconds
 from evalkit.errors import ConfigError, ModelError, StoreError
 from evalkit.models.files import ModelFiles
 from evalkit.runfolder import RunWriter, load, load_info
-from evalkit.store import ModelInfo, RunInfo, RunStatus, StageTiming, SuiteInfo, SystemInfo
+from evalkit.store import EvaluatorInfo, ModelInfo, RunInfo, RunStatus, StageTiming, SuiteInfo, SystemInfo
 from evalkit.types import Prompt, Score, Song
 from evalkit.workers import default_workers
 from generation import spec as specs
@@ -165,19 +166,55 @@ def score_songs(
     files = ModelFiles()
     infos = runner.describe(chosen, files.locate)
     tasks = runner.pending(run.songs, run.prompts, run.scores, infos)
+    sets = setrunner.pending(run, infos)
     writer.update(evaluators=tuple(infos), profile=profile_name or writer.info.profile)
-    if not tasks:
+    if not tasks and not sets:
         display.detail("All songs are scored already.")
         return
-    wanted = {name for task in tasks for name in task.evaluators}
+    wanted = {name for task in tasks for name in task.evaluators} | {task.evaluator for task in sets}
     needed = sorted({model for info in infos if info.name in wanted for model in info.models})
     models = fetch_models(needed, display, required=False)
     writer.update(status="running", models=_merge_models(writer.info, models))
-    began = time.monotonic()
     workers = n_workers or default_workers()
+    cache = ResultCache()
+    if tasks:
+        _score_each(tasks, writer, infos, models, workers, cache, display)
+    if sets:
+        with display.stage("Measuring sets", len(sets)) as stage:
+            found = setrunner.evaluate_sets(
+                sets,
+                writer.folder,
+                infos,
+                models=_folders(models),
+                n_workers=workers,
+                cache=cache.folder,
+                watch=_Watch(stage).sets,
+            )
+        writer.write_set_scores(setrunner.merge(run.set_scores, sets, found, infos))
+    cache.trim()
+
+
+def _score_each(
+    tasks: Sequence[runner.Task],
+    writer: RunWriter,
+    infos: Sequence[EvaluatorInfo],
+    models: Sequence[ModelInfo],
+    workers: int,
+    cache: ResultCache,
+    display: Display,
+) -> None:
+    began = time.monotonic()
     with display.stage("Measuring", len(tasks)) as stage:
         watch = _Watch(stage)
-        totals = runner.evaluate(tasks, writer, infos, models=_folders(models), n_workers=workers, watch=watch.scores)
+        totals = runner.evaluate(
+            tasks,
+            writer,
+            infos,
+            models=_folders(models),
+            n_workers=workers,
+            cache=cache.folder,
+            watch=watch.scores,
+        )
     wall_s = time.monotonic() - began
     timings = dict(writer.info.timings)
     timings["evaluate"] = StageTiming(
@@ -326,6 +363,9 @@ class _Watch:
                 self._stage.note(f"{song_id}: {score.metric} failed: {score.reason}")
                 break
         self._step(song_id, share, scores is not None)
+
+    def sets(self, name: str, share: float, finished: bool) -> None:
+        self._step(name, share, finished)
 
     def _step(self, song_id: str, share: float, finished: bool, text: str = "") -> None:
         if finished:

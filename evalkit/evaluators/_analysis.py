@@ -3,10 +3,11 @@
 from functools import cached_property
 
 from evalkit.evaluators._dynamics import Silence, clipped_samples, find_silence
-from evalkit.evaluators._frames import Array, CellSums, NotMeasurable, cell_sums
-from evalkit.evaluators._loudness import integrated_loudness, loudness_blocks, true_peak, weighted_blocks
 from evalkit.evaluators._spectrum import Spectrum, measure_spectrum
 from evalkit.evaluators._stereo import frame_correlations
+from evalkit.signal.frames import Array, CellSums, NotMeasurable, cell_sums
+from evalkit.signal.heard import weighted_power
+from evalkit.signal.loudness import integrated_loudness, loudness_blocks, true_peak
 from evalkit.types import Audio, Clip
 
 
@@ -51,8 +52,8 @@ class Analysis:
 
     @cached_property
     def weighted(self) -> tuple[Array, Array]:
-        """K-weighted mean squares and products, see `weighted_blocks`."""
-        return weighted_blocks(self.audio)
+        """K-weighted mean squares and products, see `evalkit.signal.loudness.weighted_blocks`."""
+        return weighted_power(self.clip, "mix")
 
     @cached_property
     def loudness_blocks(self) -> Array:
@@ -104,8 +105,7 @@ class Analysis:
         """
         if name not in self.clip.stems:
             raise NotMeasurable(f"the system makes no {name} stem")
-        stem = self.clip.stems[name]
         try:
-            return integrated_loudness(loudness_blocks(weighted_blocks(stem)[0]))
+            return integrated_loudness(loudness_blocks(weighted_power(self.clip, name)[0]))
         except NotMeasurable as reason:
             raise NotMeasurable(f"{name} stem: {reason}") from reason

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.evaluators._frames import Array, NotMeasurable, chunks, group, runs, to_db
+from evalkit.signal.frames import Array, NotMeasurable, chunks, group, runs, to_db
 from evalkit.types import Audio
 
 SILENCE_DBFS = -60.0

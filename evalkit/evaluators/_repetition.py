@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import fft
 
-from evalkit.evaluators._frames import Array, runs, to_db
+from evalkit.signal.frames import Array, runs, to_db
 from evalkit.types import Audio, FloatArray
 
 MIN_LAG_S = 1.0

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from evalkit.evaluators._frames import Array, NotMeasurable, runs, to_db
+from evalkit.signal.frames import Array, NotMeasurable, runs, to_db
 from evalkit.types import Audio, FloatArray
 
 N_FFT = 8192

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from evalkit.evaluators._frames import Array, CellSums, NotMeasurable, group, to_db
-from evalkit.evaluators._loudness import ABSOLUTE_GATE_LUFS, integrated_loudness
+from evalkit.signal.frames import Array, CellSums, NotMeasurable, group, to_db
+from evalkit.signal.loudness import ABSOLUTE_GATE_LUFS, integrated_loudness
 
 FRAME_MS = 400
 ACTIVE_DBFS = -60.0

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from evalkit.registry import Registry
-from evalkit.types import Clip, Metric, ModelLocator, Score, ScoreStatus
+from evalkit.types import Clip, Metric, ModelLocator, Score, ScoreStatus, SetScore, SetSong
 
 
 class Evaluator(Protocol):
@@ -49,11 +49,51 @@ class Evaluator(Protocol):
         ...
 
 
+class SetEvaluator(Protocol):
+    """Scores all songs of a system together: what no single song has, such as a distance to a reference set.
+
+    Declared and constructed like an `Evaluator`, in the same folder. Embeddings come through ``song.derived``
+    (`evalkit.derived.Derived.stored`), so that a song is only opened if nothing has computed them before.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    metrics: ClassVar[tuple[Metric, ...]]
+
+    @classmethod
+    def required_models(cls, options: Mapping[str, Any]) -> Sequence[str]:
+        """As `Evaluator.required_models`."""
+        ...
+
+    def __init__(self, options: Mapping[str, Any], locate: ModelLocator) -> None:
+        """As `Evaluator`."""
+        ...
+
+    def signature(self, metric: str) -> str:
+        """As `Evaluator.signature`."""
+        ...
+
+    def score_set(self, songs: Sequence[SetSong]) -> list[SetScore]:
+        """Scores of one system's songs: each declared metric for ``"all"``, and for languages where that makes sense.
+
+        Args:
+            songs: Takes of one system, sorted by prompt and take; only songs that were made.
+        """
+        ...
+
+
+def is_set_evaluator(evaluator: type[Evaluator] | type[SetEvaluator]) -> bool:
+    """Whether a class scores sets of songs rather than single songs."""
+    return hasattr(evaluator, "score_set")
+
+
 __all__ = [
     "EVALUATORS",
     "MIN_DURATION_S",
     "Evaluator",
     "ModelLocator",
+    "SetEvaluator",
+    "is_set_evaluator",
     "make_signature",
     "ok",
     "too_short",
@@ -63,7 +103,7 @@ __all__ = [
 MIN_DURATION_S = 5.0
 """Songs shorter than this are broken, not short: they fail instead of being scored."""
 
-EVALUATORS: Registry[type[Evaluator]] = Registry("evaluator", "evalkit.evaluators", "EVALUATOR", "evalkit.evaluators")
+EVALUATORS: Registry[Any] = Registry("evaluator", "evalkit.evaluators", "EVALUATOR", "evalkit.evaluators")
 
 
 def make_signature(metric: str, version: str, parts: Mapping[str, str | int | float]) -> str:

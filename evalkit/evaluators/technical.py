@@ -14,14 +14,14 @@ import numpy as np
 from evalkit.errors import ConfigError
 from evalkit.evaluators._analysis import Analysis
 from evalkit.evaluators._dynamics import crest_factor, dc_offset, find_clicks, find_dropouts, high_band_cells
-from evalkit.evaluators._frames import NotMeasurable
-from evalkit.evaluators._loudness import loudness_range
 from evalkit.evaluators._repetition import longest_loop
 from evalkit.evaluators._spectrum import bandwidth, mains_hum, noise_floor, rolloff, shelf_drop, stationary_peaks
 from evalkit.evaluators._stereo import mono_loss, side_mid_ratio
 from evalkit.evaluators._technical_metrics import METRICS
 from evalkit.evaluators.base import MIN_DURATION_S, ModelLocator, make_signature, ok, too_short, without_value
 from evalkit.registry import suggestion
+from evalkit.signal.frames import NotMeasurable
+from evalkit.signal.loudness import loudness_range
 from evalkit.types import Clip, Metric, Score
 
 Measured = float | tuple[float, dict[str, Any]]

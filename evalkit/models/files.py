@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
-
+from evalkit.cache import cache_dir
 from evalkit.errors import EvalkitError, ModelError
 from evalkit.files import write_atomically
 from evalkit.models import checks, licences
@@ -33,12 +32,6 @@ WAIT_S = 1.0
 
 PullProgress = Callable[[str, int, int], None]
 """Called with a model's name, the bytes that have arrived and the total."""
-
-
-def cache_dir() -> Path:
-    """``$EVALKIT_CACHE``, or the platform's cache folder for evalkit."""
-    configured = os.environ.get("EVALKIT_CACHE")
-    return Path(configured).expanduser() if configured else Path(platformdirs.user_cache_dir("evalkit"))
 
 
 def is_offline() -> bool:

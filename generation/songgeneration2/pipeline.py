@@ -16,8 +16,8 @@ from torch import Tensor
 
 from evalkit.audio import decoded_sha256
 from evalkit.audio import load as load_audio
+from evalkit.cache import cache_dir
 from evalkit.errors import ConfigError, EvalkitError, ModelError
-from evalkit.models.files import cache_dir
 from evalkit.types import ModelLocator, Prompt
 from generation.base import BatchProgress, Generated, Request
 from generation.songgeneration2.codec.config import FRAME_RATE_HZ

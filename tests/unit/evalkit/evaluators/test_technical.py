@@ -292,12 +292,13 @@ def test_wrong_options_are_refused(options):
 
 
 def test_every_definition_says_what_it_is():
-    from evalkit.evaluators import _dynamics, _loudness, _repetition, _spectrum, _stereo
+    from evalkit.evaluators import _dynamics, _repetition, _spectrum, _stereo
+    from evalkit.signal import loudness
 
     functions = [
         getattr(module, name)
         for module, names in {
-            _loudness: ["integrated_loudness", "loudness_range", "true_peak"],
+            loudness: ["integrated_loudness", "loudness_range", "true_peak"],
             _dynamics: ["crest_factor", "clipped_samples", "dc_offset", "find_silence", "find_clicks", "find_dropouts"],
             _spectrum: ["bandwidth", "rolloff", "shelf_drop", "noise_floor", "stationary_peaks", "mains_hum"],
             _stereo: ["frame_correlations", "side_mid_ratio", "mono_loss"],

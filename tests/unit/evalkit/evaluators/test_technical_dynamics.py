@@ -12,7 +12,7 @@ from evalkit.evaluators._dynamics import (
     find_silence,
     high_band_cells,
 )
-from evalkit.evaluators._frames import NotMeasurable, cell_edges, cell_sums, group
+from evalkit.signal.frames import NotMeasurable, cell_edges, cell_sums, group
 from evalkit.types import Audio
 
 

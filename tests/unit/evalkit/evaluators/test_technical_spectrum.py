@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from scipy.signal import firwin, oaconvolve, welch
 
-from evalkit.evaluators._frames import NotMeasurable, cell_sums
 from evalkit.evaluators._spectrum import (
     bandwidth,
     mains_hum,
@@ -12,6 +11,7 @@ from evalkit.evaluators._spectrum import (
     shelf_drop,
     stationary_peaks,
 )
+from evalkit.signal.frames import NotMeasurable, cell_sums
 from evalkit.types import Audio
 
 

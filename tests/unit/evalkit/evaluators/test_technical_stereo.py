@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.evaluators._frames import NotMeasurable, cell_sums
-from evalkit.evaluators._loudness import weighted_blocks
 from evalkit.evaluators._repetition import longest_loop
 from evalkit.evaluators._stereo import frame_correlations, mono_loss, side_mid_ratio
+from evalkit.signal.frames import NotMeasurable, cell_sums
+from evalkit.signal.loudness import weighted_blocks
 from evalkit.types import Audio
 
 

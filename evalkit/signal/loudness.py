@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from evalkit.evaluators._frames import Array, NotMeasurable, chunks
+from evalkit.signal.frames import Array, NotMeasurable, chunks
 from evalkit.types import Audio, FloatArray
 
 BLOCK_MS = 100

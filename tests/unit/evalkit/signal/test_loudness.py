@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import resample_poly, sosfreqz
 
-from evalkit.evaluators._frames import NotMeasurable
-from evalkit.evaluators._loudness import (
+from evalkit.signal.frames import NotMeasurable
+from evalkit.signal.loudness import (
     TRUE_PEAK_FILTER,
     channel_weights,
     integrated_loudness,
