@@ -4,52 +4,34 @@ Everything from a run reaches the page either through jinja2 with autoescape on,
 are data and never run, with every character escaped that HTML could take for markup.
 """
 
-import base64
-import hashlib
-import json
 from dataclasses import asdict
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
+from reports import assets
+from reports.assets import to_json
 from reports.report import Report, SongView
 
 STYLES = ("base.css", "summary.css", "songs.css")
-SCRIPTS = ("core.js", "player.js", "lyrics.js", "songs.js", "page.js")
-
-_UNSAFE = "<>&\u2028\u2029"
+SCRIPTS = ("common.js", "core.js", "player.js", "lyrics.js", "songs.js", "page.js")
 
 
 def render(report: Report) -> str:
     """The whole page as text; equal reports give equal text."""
-    script = "\n".join(_asset(name) for name in SCRIPTS)
-    script = f'(() => {{\n"use strict";\n{script}\n}})();\n'
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    script, digest = assets.script(SCRIPTS)
     details = [(place, to_json(song.detail)) for place, song in enumerate(report.songs) if song.detail is not None]
     # The style and script are files of this package and JSON is escaped by to_json; nothing else is passed as markup.
     return (
-        _environment()
+        assets.environment()
         .get_template("page.html.j2")
         .render(
             report=report,
-            style=Markup("\n".join(_asset(name) for name in STYLES)),
-            script=Markup(script),
+            style=assets.style(STYLES),
+            script=script,
             script_digest=digest,
             data=to_json(blob(report)),
             details=details,
         )
     )
-
-
-def to_json(value: Any) -> Markup:
-    """JSON that is safe inside a script element."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for char in _UNSAFE:
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return Markup(text)
 
 
 def blob(report: Report) -> dict[str, Any]:
@@ -93,19 +75,3 @@ def _song(song: SongView, description: int) -> dict[str, Any]:
     if song.counts:
         row["c"] = song.counts
     return row
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@cache
-def _asset(name: str) -> str:
-    return files("reports").joinpath("templates", name).read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from evalkit.types import Score, Summary
-from reports import numbers
+from reports import estimates, numbers
 from reports.index import Index
 from reports.languages import title_of
 from reports.report import (
@@ -17,15 +17,10 @@ from reports.report import (
     MetricGroup,
     MetricRow,
     Missing,
-    Scale,
-    Whisker,
 )
 
 Totals = Mapping[int, Sequence[Summary]]
 """Measure index to one summary for each system."""
-
-FEW = 20
-"""Below this many prompts a number is shown, but nothing is claimed from it (dots are hollow)."""
 
 MAX_DOTS = 60
 N_BARS = 32
@@ -52,11 +47,11 @@ def make_cards(index: Index, totals: Totals) -> tuple[Card, ...]:
     for measure in headline(index):
         row = totals[measure.index]
         axis = _axis(index, measure, row)
-        estimates = [
+        found = tuple(
             _estimate(index, measure, summary, system.name, None, axis)
             for summary, system in zip(row, index.systems, strict=True)
-        ]
-        cards.append(Card(measure=measure, estimates=tuple(estimates), scale=_scale(measure, axis)))
+        )
+        cards.append(Card(measure=measure, estimates=found, scale=estimates.make_scale(measure, axis)))
     return tuple(cards)
 
 
@@ -84,7 +79,7 @@ def make_languages(index: Index) -> LanguageTable | None:
     for number, (code, place) in enumerate(heads):
         system = index.systems[place].name
         cells = found[number * len(columns) : (number + 1) * len(columns)]
-        estimates = [
+        shown = [
             _estimate(index, m, cell, system, code, axis) for m, cell, axis in zip(columns, cells, axes, strict=True)
         ]
         rows.append(
@@ -94,12 +89,12 @@ def make_languages(index: Index) -> LanguageTable | None:
                 system=place,
                 n_songs=n_songs[code, system],
                 note=index.systems[place].notes.get(code, ""),
-                estimates=tuple(estimates),
+                estimates=tuple(shown),
             )
         )
     return LanguageTable(
         columns=tuple(columns),
-        scales=tuple(_scale(m, axis) for m, axis in zip(columns, axes, strict=True)),
+        scales=tuple(estimates.make_scale(m, axis) for m, axis in zip(columns, axes, strict=True)),
         rows=tuple(rows),
         any_few=any(e.few for row in rows for e in row.estimates),
     )
@@ -152,7 +147,7 @@ def _row(index: Index, measure: Measure, summaries: Sequence[Summary]) -> Metric
             for summary, system in zip(summaries, index.systems, strict=True)
         ),
         distributions=tuple(_distribution(pool, axis) for pool in pools),
-        scale=_scale(measure, axis),
+        scale=estimates.make_scale(measure, axis),
     )
 
 
@@ -163,72 +158,19 @@ def _values(index: Index, measure: Measure, scores: Iterable[Score]) -> list[flo
 def _axis(
     index: Index, measure: Measure, summaries: Sequence[Summary], values: Sequence[float] = ()
 ) -> tuple[float, float]:
-    ends = [end for s in summaries for end in (s.estimate, s.ci_low, s.ci_high) if end is not None]
-    wanted = [end for end in measure.good or () if end is not None]
-    shown = [index.shown(measure.index, end) for end in ends] + list(values) + wanted
-    bounds = index.metrics[measure.index].bounds
-    low, high = (None if bound is None else bound * measure.scale for bound in bounds)
-    return numbers.nice_range(shown, (low, high))
-
-
-def _scale(measure: Measure, axis: tuple[float, float]) -> Scale:
-    digits = numbers.axis_digits(*axis)
-    good = None
-    if measure.good is not None:
-        low, high = measure.good
-        ends = (axis[0] if low is None else low), (axis[1] if high is None else high)
-        good = (_place(ends[0], axis), _place(ends[1], axis))
-    unit = measure.suffix if len(measure.suffix) <= 4 else ""
-    return Scale(low=numbers.axis_end(axis[0], digits), high=numbers.axis_end(axis[1], digits) + unit, good=good)
-
-
-def _place(value: float, axis: tuple[float, float]) -> float:
-    share = (value - axis[0]) / (axis[1] - axis[0])
-    return round(100 * min(1.0, max(0.0, share)), 2)
+    return estimates.make_axis(measure, index.metrics[measure.index].bounds, summaries, values)
 
 
 def _estimate(
     index: Index, measure: Measure, summary: Summary, system: str, language: str | None, axis: tuple[float, float]
 ) -> Estimate:
-    missing = missing_of(index, measure, system, language)
-    by_label: Counter[str] = Counter()
-    for item in missing:
-        by_label[item.label] += item.count
-    # The mean of whole numbers is not whole.
-    digits = measure.digits or numbers.digits_for(
-        [] if summary.estimate is None else [summary.estimate * measure.scale]
-    )
-    digits = digits if measure.digits else min(digits, 2)
-    shown = [
-        None if end is None else index.shown(measure.index, end)
-        for end in (summary.estimate, summary.ci_low, summary.ci_high)
-    ]
-    value, low, high = shown
-    few = 0 < summary.n < FEW
-    whisker = None
-    if value is not None:
-        ends = [None if end is None else _place(end, axis) for end in (low, high)]
-        whisker = Whisker(at=_place(value, axis), low=ends[0], high=ends[1], hollow=few)
-    text = numbers.MISSING if value is None else numbers.number(value, digits)
-    return Estimate(
-        value=None if value is None else round(value, digits),
-        text=text if value is None else text + measure.suffix,
-        number=text,
-        interval=numbers.interval(low, high, digits),
-        n=summary.n,
-        n_text=numbers.count(summary.n, "prompt"),
-        missing=missing,
-        missing_text=", ".join(f"{n:,} {label}" for label, n in by_label.items()),
-        method=summary.method,
-        few=few,
-        whisker=whisker,
-    )
+    return estimates.make_estimate(measure, summary, missing_of(index, measure, system, language), axis)
 
 
 def _distribution(values: Sequence[float], axis: tuple[float, float]) -> Distribution:
     if not values:
         return Distribution()
-    ordered = sorted(_place(value, axis) for value in values)
+    ordered = sorted(estimates.place(value, axis) for value in values)
     half = len(ordered) // 2
     median = ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
     if len(ordered) <= MAX_DOTS:

@@ -1,40 +1,4 @@
-// Theme, sortable tables, keys, links to songs, printing; then the first drawing.
-function setTheme(name) {
-  document.documentElement.dataset.theme = name;
-  redraw();
-}
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
-let chosen = null;
-try { chosen = localStorage.getItem("evalkit-theme"); } catch { /* no storage for files in some browsers */ }
-setTheme(chosen === "dark" || chosen === "light" ? chosen : dark.matches ? "dark" : "light");
-dark.addEventListener("change", () => { if (!chosen) setTheme(dark.matches ? "dark" : "light"); });
-$("#theme").addEventListener("click", () => {
-  chosen = theme() === "dark" ? "light" : "dark";
-  setTheme(chosen);
-  try { localStorage.setItem("evalkit-theme", chosen); } catch { /* the choice lasts for this visit */ }
-});
-
-for (const table of $$("table.sortable")) {
-  const heads = $$("thead th", table);
-  heads.forEach((head, column) => {
-    const button = $("button", head);
-    if (!button) return;
-    button.addEventListener("click", () => {
-      const down = head.getAttribute("aria-sort") === "ascending";
-      for (const other of heads) if (other.hasAttribute("aria-sort")) other.setAttribute("aria-sort", "none");
-      head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const keyed = $$("tbody tr", table).map((row, place) => [row, row.children[column].dataset.v, place]);
-      const numeric = keyed.every(([, value]) => value === "" || !Number.isNaN(Number(value)));
-      keyed.sort(([, a, i], [, b, j]) => {
-        if (a === "" || b === "") return (a === "") - (b === "") || i - j;
-        return (down ? -1 : 1) * (numeric ? Number(a) - Number(b) : collator.compare(a, b)) || i - j;
-      });
-      $("tbody", table).append(...keyed.map(([row]) => row));
-    });
-  });
-}
-
+// Keys, links to songs, printing; then the first drawing.
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const target = event.target;

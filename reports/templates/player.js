@@ -7,10 +7,6 @@ const MAPS = {
   dark: [[25, 27, 31], [38, 40, 92], [112, 62, 140], [222, 116, 96], [255, 226, 160]],
 };
 
-function theme() {
-  return document.documentElement.dataset.theme === "dark" ? "dark" : "light";
-}
-
 const probe = el("span", { hidden: true });
 document.body.append(probe);
 
@@ -185,6 +181,7 @@ function redraw() {
   for (const player of players.values()) player.draw();
 }
 
+addEventListener("themechange", redraw);
 let resizing = 0;
 addEventListener("resize", () => { cancelAnimationFrame(resizing); resizing = requestAnimationFrame(redraw); });
 

@@ -41,8 +41,6 @@ function matches(index) {
   return !words.length || words.every((word) => haystack(index).includes(word));
 }
 
-const collator = new Intl.Collator("en", { numeric: true });
-
 function arrange() {
   const key = view.sort;
   const sign = view.down ? -1 : 1;
