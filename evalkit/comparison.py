@@ -8,7 +8,7 @@ Holm, 1979; Kerby, 2014 (matched rank-biserial correlation).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ MIN_PAIRS = 6
 EXACT_UP_TO = 13
 PERMUTATIONS = 10_000
 _CHUNK_CELLS = 1_000_000
+_BLOCK = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,20 +147,43 @@ def exchange_p(
         seed: Of the exchanges.
         permutations: Random exchanges.
     """
-    n = len(candidate.prompt_ids)
-    if n == 0:
+    return exchange_p_many([(candidate, baseline)], seed=seed, permutations=permutations)[0]
+
+
+def exchange_p_many(
+    pairs: Sequence[tuple[PromptValues, PromptValues]], *, seed: int = 0, permutations: int = PERMUTATIONS
+) -> list[float]:
+    """`exchange_p` of many pairs of systems: the same values, but exchanges are drawn once for pairs of equal size.
+
+    Args:
+        pairs: Candidate and baseline, aligned with each other (see `align`).
+        seed: Of the exchanges.
+        permutations: Random exchanges.
+
+    Raises:
+        ValueError: two systems share no prompt.
+    """
+    by_size: dict[int, list[int]] = {}
+    for index, (candidate, _) in enumerate(pairs):
+        by_size.setdefault(len(candidate.prompt_ids), []).append(index)
+    if 0 in by_size:
         raise ValueError("A p-value needs at least one pair.")
-    if n <= EXACT_UP_TO:
-        flips = (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
-        observed, found = _exchanged(candidate, baseline, flips[:1])[0], _exchanged(candidate, baseline, flips)
-        return float(np.mean(found >= _just_below(observed)))
-    observed = _exchanged(candidate, baseline, np.zeros((1, n)))[0]
-    generator = np.random.default_rng([seed, n])
-    hits, step = 0, max(1, _CHUNK_CELLS // n)
-    for start in range(0, permutations, step):
-        flips = generator.integers(0, 2, size=(min(step, permutations - start), n)).astype(np.float64)
-        hits += int(np.count_nonzero(_exchanged(candidate, baseline, flips) >= _just_below(observed)))
-    return (hits + 1) / (permutations + 1)
+    found = [1.0] * len(pairs)
+    for n, indices in by_size.items():
+        blocks = [indices[start : start + _BLOCK] for start in range(0, len(indices), _BLOCK)]
+        columns = [_Columns([pairs[index] for index in block]) for block in blocks]
+        hits = [np.zeros(len(block), dtype=np.int64) for block in blocks]
+        total = 0
+        for flips in _flips(n, seed, permutations):
+            total += len(flips)
+            for block, hit in zip(columns, hits, strict=True):
+                hit += np.count_nonzero(block.exchanged(flips) >= block.just_below, axis=0)
+        # All exchanges hold the observed one; random ones are given it.
+        given = 0 if n <= EXACT_UP_TO else 1
+        for block_indices, hit in zip(blocks, hits, strict=True):
+            for index, count in zip(block_indices, hit, strict=True):
+                found[index] = (int(count) + given) / (total + given)
+    return found
 
 
 def minimum_p(n: int) -> float:
@@ -278,24 +302,52 @@ def _interval(
     return *percentile_interval(replicates), "percentile"
 
 
-def _exchanged(candidate: PromptValues, baseline: PromptValues, flips: Array) -> Array:
-    """Absolute difference of the aggregates after exchanging where ``flips`` is 1 [flips]."""
-
-    def total(ours: Array, theirs: Array) -> tuple[Array, Array]:
-        moved = flips @ (theirs - ours)
-        return ours.sum() + moved, theirs.sum() - moved
-
-    numerators = total(candidate.numerators, baseline.numerators)
-    denominators = total(candidate.denominators, baseline.denominators)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = numerators[0] / denominators[0] - numerators[1] / denominators[1]
-    # Nothing to divide by counts as extreme, which can only make the p-value larger.
-    return np.where(np.isfinite(found), np.abs(found), np.inf)
+def _flips(n: int, seed: int, permutations: int) -> Iterator[Array]:
+    """Which of ``n`` prompts are exchanged, in chunks [exchanges, prompts]: all possibilities if they are few."""
+    if n <= EXACT_UP_TO:
+        yield (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
+        return
+    generator = np.random.default_rng([seed, n])
+    step = max(1, _CHUNK_CELLS // n)
+    for start in range(0, permutations, step):
+        yield generator.integers(0, 2, size=(min(step, permutations - start), n)).astype(np.float64)
 
 
-def _just_below(observed: float) -> float:
-    """Equal differences must count as equal whatever the order of summation."""
-    return observed - 1e-9 * abs(observed) - 1e-12
+class _Columns:
+    """Pairs of systems side by side, one a column [prompts, pairs].
+
+    Attributes:
+        just_below: Absolute observed difference of each pair, less what rounding can do [pairs].
+    """
+
+    def __init__(self, pairs: Sequence[tuple[PromptValues, PromptValues]]) -> None:
+        self._sums, self._moves = [], []
+        for name in ("numerators", "denominators"):
+            ours, theirs = (np.stack([getattr(pair[side], name) for pair in pairs], axis=1) for side in (0, 1))
+            self._sums.append((ours.sum(axis=0), theirs.sum(axis=0)))
+            self._moves.append(theirs - ours)
+        observed = self.exchanged(np.zeros((1, len(pairs[0][0].prompt_ids))))[0]
+        # Equal differences must count as equal whatever the order of summation.
+        rounding = np.where(np.isfinite(observed), 1e-9 * np.abs(observed) + 1e-12, 0.0)
+        self.just_below = observed - rounding
+
+    def exchanged(self, flips: Array) -> Array:
+        """Absolute difference of the aggregates after exchanging where ``flips`` is 1 [exchanges, pairs]."""
+        numerators, denominators = (
+            self._total(flips, sums, moves) for sums, moves in zip(self._sums, self._moves, strict=True)
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = numerators[0] / denominators[0] - numerators[1] / denominators[1]
+        # Nothing to divide by counts as extreme, which can only make the p-value larger.
+        shape = (len(flips), len(self._moves[0][0]))
+        return np.broadcast_to(np.where(np.isfinite(found), np.abs(found), np.inf), shape)
+
+    @staticmethod
+    def _total(flips: Array, sums: tuple[Array, Array], moves: Array) -> tuple[Array, Array]:
+        if not moves.any():  # usual for denominators: both systems sang the same words
+            return sums
+        moved = flips @ moves
+        return sums[0] + moved, sums[1] - moved
 
 
 def _nothing(n: int, n_unpaired: int, candidate: float | None, baseline: float | None) -> PairedComparison:

@@ -13,6 +13,7 @@ from evalkit.comparison import (
     cohen_dz,
     compare_paired,
     exchange_p,
+    exchange_p_many,
     holm,
     mcnemar_p,
     minimum_detectable_effect,
@@ -95,6 +96,20 @@ def test_exchange_of_ratios_is_an_exchange_of_counts():
         (n1, n2), (d1, d2) = ([sum(column) for column in zip(*pair, strict=True)] for pair in pairs)
         hits += abs(n1 / d1 - n2 / d2) >= observed - 1e-12
     assert exchange_p(ours, theirs) == hits / 16
+
+
+def test_many_pairs_at_once_give_the_values_of_single_pairs():
+    rng = np.random.default_rng(3)
+    ratios = [values(rng.poisson(5, n), rng.poisson(30, n) + 1) for n in (1, 6, 13, 14, 40) for _ in range(40)]
+    means = [values(rng.normal(size=n)) for n in (6, 40) for _ in range(4)]
+    pairs = [(a, b) for a, b in zip(ratios, ratios[1:], strict=False) if len(a.prompt_ids) == len(b.prompt_ids)]
+    pairs += [(means[0], means[1]), (means[4], means[5])]
+    together = exchange_p_many(pairs, permutations=500)
+    assert together == [exchange_p(a, b, permutations=500) for a, b in pairs]
+    assert len(set(together)) > 50
+    assert exchange_p_many(pairs[::-1], permutations=500) == together[::-1]
+    with pytest.raises(ValueError, match="at least one pair"):
+        exchange_p_many([(values([]), values([]))])
 
 
 @pytest.mark.parametrize(("b", "c"), [(0, 0), (1, 0), (0, 6), (3, 9), (12, 12), (30, 11)])
