@@ -1,4 +1,5 @@
 import doctest
+import itertools
 import math
 
 import numpy as np
@@ -102,7 +103,7 @@ def test_many_pairs_at_once_give_the_values_of_single_pairs():
     rng = np.random.default_rng(3)
     ratios = [values(rng.poisson(5, n), rng.poisson(30, n) + 1) for n in (1, 6, 13, 14, 40) for _ in range(40)]
     means = [values(rng.normal(size=n)) for n in (6, 40) for _ in range(4)]
-    pairs = [(a, b) for a, b in zip(ratios, ratios[1:], strict=False) if len(a.prompt_ids) == len(b.prompt_ids)]
+    pairs = [(a, b) for a, b in itertools.pairwise(ratios) if len(a.prompt_ids) == len(b.prompt_ids)]
     pairs += [(means[0], means[1]), (means[4], means[5])]
     together = exchange_p_many(pairs, permutations=500)
     assert together == [exchange_p(a, b, permutations=500) for a, b in pairs]
