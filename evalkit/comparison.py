@@ -1,28 +1,75 @@
 """Two systems on the same prompts: is one better, by how much, and could it be chance?
 
 All comparisons are paired by prompt, because prompt difficulty cancels in pairs. Differences are candidate minus
-baseline in the metric's unit; which sign is better is the metric's `direction`, not this module's business.
+baseline in the metric's unit; which sign is better is the metric's `direction`, not this module's business. Many
+metrics are compared at once with the same draws (`compare_many`); each result is the one it would have alone.
 
-Source: Fisher's randomisation test as in Phipson and Smyth, 2010 (p = (b + 1) / (m + 1)); McNemar, 1947 (exact form);
-Holm, 1979; Kerby, 2014 (matched rank-biserial correlation).
+Source: Fisher's randomisation test as in Phipson and Smyth, 2010 (p = (b + 1) / (m + 1)); tests of yes/no outcomes and
+effect sizes in `evalkit.significance`.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import bdtr, ndtri
 
-from evalkit.stats import BCA_BELOW, RESAMPLES, Array, PromptValues, bca_interval, bootstrap, percentile_interval
+from evalkit.resampling import (
+    EXACT_UP_TO,
+    LEVEL,
+    RESAMPLES,
+    Array,
+    bca_interval,
+    exchanged_sums,
+    percentile_interval,
+)
+from evalkit.significance import (
+    cohen_dz,
+    holm,
+    mcnemar_p,
+    minimum_detectable_effect,
+    minimum_p,
+    newcombe,
+    rank_biserial,
+    sample_size,
+    win_rate,
+)
+from evalkit.stats import BCA_BELOW, PromptValues, bootstrap, divide
+
+__all__ = [
+    "EXACT_UP_TO",
+    "MIN_PAIRS",
+    "PairedComparison",
+    "align",
+    "as_yes_no",
+    "cohen_dz",
+    "compare_many",
+    "compare_paired",
+    "difference_intervals",
+    "differences",
+    "exchange_p",
+    "exchange_p_many",
+    "holm",
+    "mcnemar_p",
+    "minimum_detectable_effect",
+    "minimum_p",
+    "newcombe",
+    "rank_biserial",
+    "sample_size",
+    "win_rate",
+]
 
 MIN_PAIRS = 6
 """With fewer pairs no difference can be significant at 5 %: the smallest two-sided p is 2 / 2^n."""
 
-EXACT_UP_TO = 13
-PERMUTATIONS = 10_000
-_CHUNK_CELLS = 1_000_000
-_BLOCK = 32
+Pair = tuple[PromptValues, PromptValues]
+"""Candidate and baseline; aligned pairs have the same prompts in the same order."""
+
+Answers = Mapping[tuple[str, int], float]
+"""Yes (1) or no (0) by prompt and take."""
+
+Interval = tuple[float | None, float | None, str]
+"""Lower and upper end, and the method; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +89,8 @@ class PairedComparison:
         win_rate: Share of prompts on which the candidate's value is larger, ties at half.
         rank_biserial: Matched rank-biserial correlation in [-1, 1].
         sd: Standard deviation of the per-prompt differences.
-        mde: Smallest difference that this many pairs show with 80 % power.
+        se: Standard error of the difference; for ratios by their linear approximation, which weighs long prompts more.
+        mde: Smallest difference that this many pairs show with 80 % power; from ``se``.
         method: How the interval and the p-value were found.
     """
 
@@ -58,26 +106,28 @@ class PairedComparison:
     win_rate: float | None
     rank_biserial: float | None
     sd: float | None
+    se: float | None
     mde: float | None
     method: str
 
+    def settled_by(self, effect: float) -> int | None:
+        """Pairs that would show a difference of ``effect`` with 80 % power; None if that cannot be told."""
+        if self.se is None or self.se == 0.0 or effect == 0.0:
+            return None
+        return sample_size(self.se * math.sqrt(self.n), abs(effect))
 
-def align(candidate: PromptValues, baseline: PromptValues) -> tuple[PromptValues, PromptValues]:
-    """Keep the prompts both have; ``n_missing`` then counts those that were lost."""
+
+def align(candidate: PromptValues, baseline: PromptValues) -> Pair:
+    """Keep the prompts both have; ``n_missing`` then counts those that were lost.
+
+    A prompt that was asked for and has no value on either side is lost once: both are taken to have been asked for the
+    same prompts, unless more are known.
+    """
+    known = set(candidate.prompt_ids) | set(baseline.prompt_ids)
     shared = sorted(set(candidate.prompt_ids) & set(baseline.prompt_ids))
-    lost = len(set(candidate.prompt_ids) ^ set(baseline.prompt_ids)) + max(candidate.n_missing, baseline.n_missing)
-
-    def keep(values: PromptValues) -> PromptValues:
-        place = {prompt_id: index for index, prompt_id in enumerate(values.prompt_ids)}
-        rows = np.array([place[prompt_id] for prompt_id in shared], dtype=np.intp)
-        return PromptValues(
-            prompt_ids=tuple(shared),
-            numerators=values.numerators[rows],
-            denominators=values.denominators[rows],
-            n_missing=lost,
-        )
-
-    return keep(candidate), keep(baseline)
+    asked = max(len(known), *(len(values.prompt_ids) + values.n_missing for values in (candidate, baseline)))
+    lost = asked - len(shared)
+    return candidate.take(shared, lost), baseline.take(shared, lost)
 
 
 def compare_paired(
@@ -91,39 +141,57 @@ def compare_paired(
         seed: Of the resampling and of the permutations.
         resamples: Bootstrap resamples and permutations.
     """
-    ours, theirs = align(candidate, baseline)
-    n = len(ours.prompt_ids)
-    ours_estimate, theirs_estimate = ours.estimate, theirs.estimate
-    if ours_estimate is None or theirs_estimate is None:
-        return _nothing(n, ours.n_missing, ours_estimate, theirs_estimate)
-    difference = ours_estimate - theirs_estimate
-    each = differences(ours, theirs)
-    sd = float(np.std(each, ddof=1)) if len(each) > 1 else None
-    low: float | None = None
-    high: float | None = None
-    p_value: float | None = None
-    method = f"fewer than {MIN_PAIRS} pairs: no claim"
-    if n >= MIN_PAIRS:
-        low, high, interval = _interval(ours, theirs, difference, seed, resamples)
-        p_value = exchange_p(ours, theirs, seed=seed, permutations=resamples)
-        exchange = "all exchanges" if n <= EXACT_UP_TO else f"{resamples} random exchanges"
-        method = f"{interval} bootstrap 95 % over pairs, {resamples} resamples; p by {exchange}; seed {seed}"
-    return PairedComparison(
-        n=n,
-        n_unpaired=ours.n_missing,
-        candidate=ours_estimate,
-        baseline=theirs_estimate,
-        difference=difference,
-        ci_low=low,
-        ci_high=high,
-        p_value=p_value,
-        cohen_dz=cohen_dz(each),
-        win_rate=win_rate(each) if len(each) else None,
-        rank_biserial=rank_biserial(each),
-        sd=sd,
-        mde=None if sd is None else minimum_detectable_effect(sd, len(each)),
-        method=method,
-    )
+    return compare_many([align(candidate, baseline)], seed=seed, resamples=resamples)[0]
+
+
+def compare_many(pairs: Sequence[Pair], *, seed: int = 0, resamples: int = RESAMPLES) -> list[PairedComparison]:
+    """`compare_paired` for many aligned pairs: the same numbers, but draws are made once for equally many prompts."""
+    enough = [
+        place for place, pair in enumerate(pairs) if _has_difference(pair) and len(pair[0].prompt_ids) >= MIN_PAIRS
+    ]
+    chosen = [pairs[place] for place in enough]
+    intervals = dict(zip(enough, difference_intervals(chosen, seed=seed, resamples=resamples), strict=True))
+    p_values = dict(zip(enough, exchange_p_many(chosen, seed=seed, permutations=resamples), strict=True))
+    return [
+        _comparison(pair, intervals.get(place, (None, None, "")), p_values.get(place), seed, resamples)
+        for place, pair in enumerate(pairs)
+    ]
+
+
+def as_yes_no(found: PairedComparison, candidate: Answers, baseline: Answers) -> PairedComparison:
+    """Replace interval and p-value of a comparison of rates by those for yes/no outcomes.
+
+    The p-value is McNemar's exact one over pairs of the same prompt and take. The interval is Newcombe's with the
+    prompt as the unit: the takes of a prompt share its weight, since they are not independent songs.
+
+    Args:
+        found: The comparison of the rates over the same takes.
+        candidate: Answers by prompt and take; only keys in both count.
+        baseline: The same for the other system.
+    """
+    if found.n < MIN_PAIRS:
+        return found
+    only_ours = only_theirs = 0
+    takes: dict[str, list[tuple[float, float]]] = {}
+    for key in sorted(candidate.keys() & baseline.keys()):
+        ours, theirs = candidate[key], baseline[key]
+        only_ours += ours > theirs
+        only_theirs += theirs > ours
+        takes.setdefault(key[0], []).append((ours, theirs))
+    low, high = newcombe(*yes_no_table(takes))
+    p_value = mcnemar_p(only_ours, only_theirs)
+    method = f"Newcombe 95 % over prompts; exact McNemar p by prompt and take ({only_ours} against {only_theirs})"
+    return replace(found, ci_low=low, ci_high=high, p_value=p_value, method=method)
+
+
+def yes_no_table(takes: Mapping[str, Sequence[tuple[float, float]]]) -> tuple[float, float, float, float]:
+    """Prompts on which both, only the candidate, only the baseline and neither said yes; takes share their prompt."""
+    cells = [
+        [math.fsum(pair == cell for pair in pairs) / len(pairs) for pairs in takes.values()]
+        for cell in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0))
+    ]
+    both, only_ours, only_theirs, neither = (math.fsum(cell) for cell in cells)
+    return both, only_ours, only_theirs, neither
 
 
 def differences(candidate: PromptValues, baseline: PromptValues) -> Array:
@@ -133,8 +201,23 @@ def differences(candidate: PromptValues, baseline: PromptValues) -> Array:
     return np.asarray(ours - baseline.numerators[usable] / baseline.denominators[usable])
 
 
+def difference_intervals(
+    pairs: Sequence[Pair], *, level: float = LEVEL, seed: int = 0, resamples: int = RESAMPLES
+) -> list[Interval]:
+    """Bootstrap intervals of the differences of aligned pairs, each with at least one prompt and an estimate.
+
+    Percentile; bias-corrected and accelerated below 30 prompts.
+    """
+    out: list[Interval] = [(None, None, "no")] * len(pairs)
+    for n, places in _by_size(pairs).items():
+        drawn = bootstrap([side for place in places for side in pairs[place]], n, seed, resamples)
+        for order, place in enumerate(places):
+            out[place] = _interval(pairs[place], drawn[2 * order] - drawn[2 * order + 1], level)
+    return out
+
+
 def exchange_p(
-    candidate: PromptValues, baseline: PromptValues, *, seed: int = 0, permutations: int = PERMUTATIONS
+    candidate: PromptValues, baseline: PromptValues, *, seed: int = 0, permutations: int = RESAMPLES
 ) -> float:
     """Two-sided p-value of no difference: the two outcomes of a prompt are exchanged at random.
 
@@ -150,204 +233,120 @@ def exchange_p(
     return exchange_p_many([(candidate, baseline)], seed=seed, permutations=permutations)[0]
 
 
-def exchange_p_many(
-    pairs: Sequence[tuple[PromptValues, PromptValues]], *, seed: int = 0, permutations: int = PERMUTATIONS
-) -> list[float]:
-    """`exchange_p` of many pairs of systems: the same values, but exchanges are drawn once for pairs of equal size.
-
-    Args:
-        pairs: Candidate and baseline, aligned with each other (see `align`).
-        seed: Of the exchanges.
-        permutations: Random exchanges.
+def exchange_p_many(pairs: Sequence[Pair], *, seed: int = 0, permutations: int = RESAMPLES) -> list[float]:
+    """`exchange_p` for many aligned pairs: the same numbers, but exchanges are drawn once for equally many prompts.
 
     Raises:
-        ValueError: two systems share no prompt.
+        ValueError: a pair has no prompts.
     """
-    by_size: dict[int, list[int]] = {}
-    for index, (candidate, _) in enumerate(pairs):
-        by_size.setdefault(len(candidate.prompt_ids), []).append(index)
-    if 0 in by_size:
-        raise ValueError("A p-value needs at least one pair.")
-    found = [1.0] * len(pairs)
-    for n, indices in by_size.items():
-        blocks = [indices[start : start + _BLOCK] for start in range(0, len(indices), _BLOCK)]
-        columns = [_Columns([pairs[index] for index in block]) for block in blocks]
-        hits = [np.zeros(len(block), dtype=np.int64) for block in blocks]
-        total = 0
-        for flips in _flips(n, seed, permutations):
-            total += len(flips)
-            for block, hit in zip(columns, hits, strict=True):
-                hit += np.count_nonzero(block.exchanged(flips) >= block.just_below, axis=0)
-        # All exchanges hold the observed one; random ones are given it.
-        given = 0 if n <= EXACT_UP_TO else 1
-        for block_indices, hit in zip(blocks, hits, strict=True):
-            for index, count in zip(block_indices, hit, strict=True):
-                found[index] = (int(count) + given) / (total + given)
-    return found
+    out = [1.0] * len(pairs)
+    for n, places in _by_size(pairs).items():
+        if n == 0:
+            raise ValueError("A p-value needs at least one pair.")
+        group = [pairs[place] for place in places]
+        divided = [order for order, (ours, theirs) in enumerate(group) if not (ours.is_mean and theirs.is_mean)]
+        columns = [theirs.numerators - ours.numerators for ours, theirs in group]
+        columns += [group[order][1].denominators - group[order][0].denominators for order in divided]
+        moved = exchanged_sums(np.stack(columns, axis=1), seed, permutations)
+        below = {order: moved[:, len(group) + place] for place, order in enumerate(divided)}
+        for order, place in enumerate(places):
+            out[place] = _exchange_p(group[order], moved[:, order], below.get(order), n)
+    return out
 
 
-def minimum_p(n: int) -> float:
-    """Smallest two-sided p-value that ``n`` pairs can reach.
-
-    >>> [minimum_p(n) for n in (5, 6, 8)]
-    [0.0625, 0.03125, 0.0078125]
-    """
-    return min(1.0, 2.0 / 2.0**n)
+def _by_size(pairs: Sequence[Pair]) -> dict[int, list[int]]:
+    groups: dict[int, list[int]] = {}
+    for place, (ours, _) in enumerate(pairs):
+        groups.setdefault(len(ours.prompt_ids), []).append(place)
+    return groups
 
 
-def mcnemar_p(only_candidate: int, only_baseline: int) -> float:
-    """Exact two-sided p-value for paired yes/no outcomes.
-
-    Args:
-        only_candidate: Pairs in which only the candidate said yes.
-        only_baseline: Pairs in which only the baseline did.
-
-    >>> mcnemar_p(0, 6)
-    0.03125
-    """
-    total = only_candidate + only_baseline
-    if total == 0:
-        return 1.0
-    return min(1.0, 2.0 * float(bdtr(min(only_candidate, only_baseline), total, 0.5)))
+def _has_difference(pair: Pair) -> bool:
+    return all(values.estimate is not None for values in pair)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for their number, step-down; compare the results with the level itself.
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted = [1.0] * len(p_values)
-    highest = 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted
+def _exchange_p(pair: Pair, moved: Array, moved_below: Array | None, n: int) -> float:
+    ours, theirs = pair
+    nothing = np.zeros(1)
+    observed = float(_exchanged(ours, theirs, nothing, nothing)[0])
+    found = _exchanged(ours, theirs, moved, nothing if moved_below is None else moved_below)
+    # Equal differences must count as equal whatever the order of summation.
+    hits = int(np.count_nonzero(found >= observed - 1e-9 * abs(observed) - 1e-12))
+    return hits / len(found) if n <= EXACT_UP_TO else (hits + 1) / (len(found) + 1)
 
 
-def cohen_dz(each: Array) -> float | None:
-    """Mean difference in units of the standard deviation of the differences; None if that is 0 or there is one pair."""
-    if len(each) < 2:
-        return None
-    sd = float(np.std(each, ddof=1))
-    return float(np.mean(each)) / sd if sd > 1e-12 * float(np.max(np.abs(each))) else None
+def _exchanged(ours: PromptValues, theirs: PromptValues, moved: Array, moved_below: Array) -> Array:
+    """Absolute difference of the aggregates after moving those sums from one side to the other [exchanges]."""
+    first = divide(ours.numerators.sum() + moved, ours.denominators.sum() + moved_below + 0 * moved)
+    second = divide(theirs.numerators.sum() - moved, theirs.denominators.sum() - moved_below - 0 * moved)
+    # Nothing to divide by counts as extreme, which can only make the p-value larger.
+    return np.nan_to_num(np.abs(first - second), nan=np.inf)
 
 
-def win_rate(each: Array) -> float:
-    """Share of positive differences, ties at half; in [0, 1]."""
-    return float(np.mean(each > 0) + np.mean(each == 0) / 2)
-
-
-def rank_biserial(each: Array) -> float | None:
-    """Rank sum of the positive differences less that of the negative ones, over both; None if all are 0."""
-    from scipy.stats import rankdata  # slow to import, rarely needed
-
-    moved = each[each != 0]
-    if len(moved) == 0:
-        return None
-    ranks = rankdata(np.abs(moved))
-    return float((ranks[moved > 0].sum() - ranks[moved < 0].sum()) / ranks.sum())
-
-
-def minimum_detectable_effect(sd: float, n: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Smallest true difference that ``n`` pairs show as significant with the given power (normal approximation).
-
-    Args:
-        sd: Standard deviation of per-prompt differences, in the metric's unit.
-        n: Pairs.
-        alpha: Two-sided level.
-        power: Chance to see it.
-
-    Returns:
-        In the metric's unit.
-    """
-    return _z_sum(alpha, power) * sd / math.sqrt(n)
-
-
-def sample_size(sd: float, effect: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
-    """Pairs needed to show a difference of ``effect``.
-
-    >>> sample_size(6.0, 1.0)
-    283
-    """
-    if effect <= 0:
-        raise ValueError(f"An effect to be shown must be positive, got {effect}.")
-    return math.ceil((_z_sum(alpha, power) * sd / effect) ** 2)
-
-
-def _z_sum(alpha: float, power: float) -> float:
-    return float(ndtri(1 - alpha / 2) + ndtri(power))
-
-
-def _interval(
-    ours: PromptValues, theirs: PromptValues, difference: float, seed: int, resamples: int
-) -> tuple[float | None, float | None, str]:
-    n = len(ours.prompt_ids)
-    first, second = bootstrap([ours, theirs], n, seed, resamples)
-    replicates = first - second
-    replicates = replicates[np.isfinite(replicates)]
-    if len(replicates) < resamples / 2:
+def _interval(pair: Pair, replicates: Array, level: float) -> Interval:
+    ours, theirs = pair
+    usable = replicates[np.isfinite(replicates)]
+    if len(usable) < len(replicates) / 2:
         return None, None, "no"
-    if n < BCA_BELOW:
-        left_out = [values.denominators.sum() - values.denominators for values in (ours, theirs)]
-        if all(np.all(below > 0) for below in left_out):
-            jackknife = [
-                (values.numerators.sum() - values.numerators) / below
-                for values, below in zip((ours, theirs), left_out, strict=True)
-            ]
-            interval = bca_interval(replicates, difference, jackknife[0] - jackknife[1])
+    if len(ours.prompt_ids) < BCA_BELOW:
+        left_out = [divide(v.numerators.sum() - v.numerators, v.denominators.sum() - v.denominators) for v in pair]
+        jackknife = left_out[0] - left_out[1]
+        if np.all(np.isfinite(jackknife)):
+            interval = bca_interval(usable, _estimate(ours) - _estimate(theirs), jackknife, level)
             if interval is not None:
-                return *interval, "BCa"
-    return *percentile_interval(replicates), "percentile"
+                return *_clean(interval, pair), "BCa"
+    return *_clean(percentile_interval(usable, level), pair), "percentile"
 
 
-def _flips(n: int, seed: int, permutations: int) -> Iterator[Array]:
-    """Which of ``n`` prompts are exchanged, in chunks [exchanges, prompts]: all possibilities if they are few."""
-    if n <= EXACT_UP_TO:
-        yield (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
-        return
-    generator = np.random.default_rng([seed, n])
-    step = max(1, _CHUNK_CELLS // n)
-    for start in range(0, permutations, step):
-        yield generator.integers(0, 2, size=(min(step, permutations - start), n)).astype(np.float64)
+def _clean(interval: tuple[float, float], pair: Pair) -> tuple[float, float]:
+    """An end that is 0 but for rounding is 0: songs of a pair are often equal, and the sign of an end is a verdict."""
+    dust = 1e-12 * max(abs(_estimate(values)) for values in pair)
+    low, high = (0.0 if abs(end) <= dust else end for end in interval)
+    return low, high
 
 
-class _Columns:
-    """Pairs of systems side by side, one a column [prompts, pairs].
+def _comparison(pair: Pair, interval: Interval, p_value: float | None, seed: int, resamples: int) -> PairedComparison:
+    ours, theirs = pair
+    n = len(ours.prompt_ids)
+    if not _has_difference(pair):
+        return _nothing(n, ours.n_missing, ours.estimate, theirs.estimate)
+    each = differences(ours, theirs)
+    se = _standard_error(pair)
+    method = f"fewer than {MIN_PAIRS} pairs: no claim"
+    if p_value is not None:
+        exchange = "all exchanges" if n <= EXACT_UP_TO else f"{resamples} random exchanges"
+        method = f"{interval[2]} bootstrap 95 % over pairs, {resamples} resamples; p by {exchange}; seed {seed}"
+    return PairedComparison(
+        n=n,
+        n_unpaired=ours.n_missing,
+        candidate=ours.estimate,
+        baseline=theirs.estimate,
+        difference=_estimate(ours) - _estimate(theirs),
+        ci_low=interval[0],
+        ci_high=interval[1],
+        p_value=p_value,
+        cohen_dz=cohen_dz(each),
+        win_rate=win_rate(each) if len(each) else None,
+        rank_biserial=rank_biserial(each),
+        sd=float(np.std(each, ddof=1)) if len(each) > 1 else None,
+        se=se,
+        mde=None if se is None else minimum_detectable_effect(se, 1),
+        method=method,
+    )
 
-    Attributes:
-        just_below: Absolute observed difference of each pair, less what rounding can do [pairs].
-    """
 
-    def __init__(self, pairs: Sequence[tuple[PromptValues, PromptValues]]) -> None:
-        self._sums, self._moves = [], []
-        for name in ("numerators", "denominators"):
-            ours, theirs = (np.stack([getattr(pair[side], name) for pair in pairs], axis=1) for side in (0, 1))
-            self._sums.append((ours.sum(axis=0), theirs.sum(axis=0)))
-            self._moves.append(theirs - ours)
-        observed = self.exchanged(np.zeros((1, len(pairs[0][0].prompt_ids))))[0]
-        # Equal differences must count as equal whatever the order of summation.
-        rounding = np.where(np.isfinite(observed), 1e-9 * np.abs(observed) + 1e-12, 0.0)
-        self.just_below = observed - rounding
+def _standard_error(pair: Pair) -> float | None:
+    n = len(pair[0].prompt_ids)
+    if n < 2:
+        return None
+    ours, theirs = ((v.numerators - _estimate(v) * v.denominators) / v.denominators.mean() for v in pair)
+    return float(np.std(ours - theirs, ddof=1)) / math.sqrt(n)
 
-    def exchanged(self, flips: Array) -> Array:
-        """Absolute difference of the aggregates after exchanging where ``flips`` is 1 [exchanges, pairs]."""
-        numerators, denominators = (
-            self._total(flips, sums, moves) for sums, moves in zip(self._sums, self._moves, strict=True)
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = numerators[0] / denominators[0] - numerators[1] / denominators[1]
-        # Nothing to divide by counts as extreme, which can only make the p-value larger.
-        shape = (len(flips), len(self._moves[0][0]))
-        return np.broadcast_to(np.where(np.isfinite(found), np.abs(found), np.inf), shape)
 
-    @staticmethod
-    def _total(flips: Array, sums: tuple[Array, Array], moves: Array) -> tuple[Array, Array]:
-        if not moves.any():  # usual for denominators: both systems sang the same words
-            return sums
-        moved = flips @ moves
-        return sums[0] + moved, sums[1] - moved
+def _estimate(values: PromptValues) -> float:
+    estimate = values.estimate
+    assert estimate is not None
+    return estimate
 
 
 def _nothing(n: int, n_unpaired: int, candidate: float | None, baseline: float | None) -> PairedComparison:
@@ -364,6 +363,7 @@ def _nothing(n: int, n_unpaired: int, candidate: float | None, baseline: float |
         win_rate=None,
         rank_biserial=None,
         sd=None,
+        se=None,
         mde=None,
         method="no pairs" if n == 0 else "nothing to divide by",
     )

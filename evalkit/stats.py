@@ -4,33 +4,28 @@ The prompt is the statistical unit: takes of one prompt are averaged first, then
 ``aggregate="ratio"`` is a ratio of sums (for example errors by words) and is recomputed inside each resample.
 Everything is seeded; the result does not depend on the order of the scores.
 
-Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993 (percentile and BCa intervals); Wilson, 1927.
+Source: Wilson, 1927 (binary rates); intervals of means and ratios are in `evalkit.resampling`.
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from evalkit.errors import StoreError
+from evalkit.resampling import LEVEL, RESAMPLES, Array, bca_interval, percentile_interval, resampled_sums
 from evalkit.types import Metric, Score, Summary
 
-Array = npt.NDArray[np.float64]
 _T = TypeVar("_T")
 
-RESAMPLES = 10_000
-LEVEL = 0.95
 BCA_BELOW = 30
 """With fewer prompts than this the interval is bias-corrected and accelerated."""
 
 BINARY_UNIT = "0/1"
 """Metrics with this unit are yes/no answers; their rate gets a Wilson interval."""
-
-_CHUNK_CELLS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +49,22 @@ class PromptValues:
         """Mean of the prompts, or ratio of the sums; None if there is nothing to divide by."""
         total = math.fsum(self.denominators)
         return math.fsum(self.numerators) / total if total > 0 else None
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether every denominator is 1."""
+        return bool(np.all(self.denominators == 1.0))
+
+    def take(self, prompt_ids: Sequence[str], n_missing: int) -> "PromptValues":
+        """The values of some prompts, all of which must be there, in the order given."""
+        place = {prompt_id: index for index, prompt_id in enumerate(self.prompt_ids)}
+        rows = np.array([place[prompt_id] for prompt_id in prompt_ids], dtype=np.intp)
+        return PromptValues(
+            prompt_ids=tuple(prompt_ids),
+            numerators=self.numerators[rows],
+            denominators=self.denominators[rows],
+            n_missing=n_missing,
+        )
 
 
 def prompt_values(
@@ -170,54 +181,26 @@ def bootstrap(items: Sequence[PromptValues], n: int, seed: int, resamples: int) 
     Returns:
         For each item the replicates of its estimate [resamples]; NaN where a resample had nothing to divide by.
     """
-    out = [np.empty(resamples) for _ in items]
     # Deviations from the estimate are resampled, so that equal values give exactly the estimate again.
     estimates = [_known(item.estimate) for item in items]
-    deviations = [
-        item.numerators - estimate * item.denominators for item, estimate in zip(items, estimates, strict=True)
+    columns = [item.numerators - known * item.denominators for item, known in zip(items, estimates, strict=True)]
+    # Most metrics divide by 1 everywhere, and n times 1 is no news.
+    divided = [item for item in items if not item.is_mean]
+    sums = resampled_sums(np.stack([*columns, *(item.denominators for item in divided)], axis=1), seed, resamples)
+    below = {id(item): sums[:, len(items) + place] for place, item in enumerate(divided)}
+    return [
+        known + divide(sums[:, place], below[id(item)] if id(item) in below else np.full(resamples, float(n)))
+        for place, (item, known) in enumerate(zip(items, estimates, strict=True))
     ]
-    for start, weights in _weights(n, seed, resamples):
-        rows = slice(start, start + len(weights))
-        for item, estimate, deviation, target in zip(items, estimates, deviations, out, strict=True):
-            below = weights @ item.denominators
-            target[rows] = estimate + np.divide(
-                weights @ deviation, below, out=np.full(len(weights), np.nan), where=below > 0
-            )
-    return out
 
 
-def percentile_interval(replicates: Array, level: float = LEVEL) -> tuple[float, float]:
-    """Central interval of the replicates."""
-    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def divide(numerators: Array, denominators: Array) -> Array:
+    """Elementwise quotient; NaN where there is nothing to divide by."""
+    out = np.full(np.shape(numerators), np.nan)
+    return np.asarray(np.divide(numerators, denominators, out=out, where=denominators > 0))
 
 
-def bca_interval(
-    replicates: Array, estimate: float, jackknife: Array, level: float = LEVEL
-) -> tuple[float, float] | None:
-    """Bias-corrected and accelerated interval; None if it is undefined (all replicates on one side).
-
-    Args:
-        replicates: Bootstrap replicates [resamples].
-        estimate: The statistic on all prompts.
-        jackknife: The statistic with each prompt left out [prompts].
-        level: Coverage, between 0 and 1.
-    """
-    # Few or coarse values make replicates equal to the estimate but for rounding; those count half.
-    rounding = 1e-9 * float(np.ptp(replicates))
-    share = float(np.mean(replicates < estimate - rounding) + np.mean(replicates <= estimate + rounding)) / 2
-    spread = jackknife.mean() - jackknife
-    scale = float(np.sum(spread**2)) ** 1.5
-    if not 0 < share < 1 or scale == 0:
-        return None
-    bias = ndtri(share)
-    acceleration = float(np.sum(spread**3)) / (6 * scale)
-    z = bias + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
-    low, high = np.quantile(replicates, ndtr(bias + z / (1 - acceleration * z)))
-    return float(low), float(high)
-
-
-def wilson(k: float, n: int, level: float = LEVEL) -> tuple[float, float]:
+def wilson(k: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """Interval of a binary rate by Wilson's score.
 
     Args:
@@ -284,17 +267,6 @@ def _interval(
             if interval is not None:
                 return *interval, f"BCa bootstrap {details}"
     return *percentile_interval(usable), f"percentile bootstrap {details}"
-
-
-def _weights(n: int, seed: int, resamples: int) -> Iterator[tuple[int, Array]]:
-    """How often each of ``n`` prompts is drawn, in chunks [resamples, prompts] that fit into the cache."""
-    generator = np.random.default_rng([seed, n])
-    step = max(1, _CHUNK_CELLS // n)
-    for start in range(0, resamples, step):
-        rows = min(step, resamples - start)
-        drawn = generator.integers(0, n, size=(rows, n))
-        drawn += np.arange(rows)[:, None] * n
-        yield start, np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
 
 
 def _counts(score: Score) -> tuple[float, float]:

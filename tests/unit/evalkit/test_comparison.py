@@ -48,7 +48,9 @@ def test_only_shared_prompts_are_compared():
     ours, theirs = align(values([1, 2, 3], names="abc"), values([9, 8, 7], names="bcd", n_missing=1))
     assert ours.prompt_ids == theirs.prompt_ids == ("b", "c")
     assert list(ours.numerators - theirs.numerators) == [2 - 9, 3 - 8]
-    assert ours.n_missing == 3
+    assert ours.n_missing == 2, "a and d; the one that theirs misses is a"
+    ours, _ = align(values([1, 2], names="ab", n_missing=1), values([1, 2, 3], names="abc"))
+    assert ours.n_missing == 1, "c is lost once, not twice"
 
 
 @pytest.mark.parametrize(("n", "expected"), [(5, 0.0625), (6, 0.03125), (8, 0.0078125)])
