@@ -98,10 +98,12 @@ def test_stages_alone_equal_run_and_a_second_evaluate_does_nothing(place: Path) 
 
 def test_ten_kills_at_random_moments_change_nothing(place: Path) -> None:
     """SIGKILL of the whole run, wherever it may be; each time it is resumed."""
+    began = time.monotonic()
     assert evalkit(place, *RUN, "--takes", "3", "--out", "whole").returncode == 0
+    whole_s = time.monotonic() - began
     rng = np.random.default_rng(20261122)
     command = [sys.executable, "-m", "evalkit", *RUN, "--takes", "3", "--out", "killed", "--workers", "2"]
-    moments = rng.uniform(0.3, 6.0, size=10)
+    moments = rng.uniform(0.1, 0.7, size=10) * whole_s
     kills = 0
     for moment in moments:
         process = subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

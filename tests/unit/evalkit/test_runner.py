@@ -59,7 +59,9 @@ def score_song(
     task = runner.Task(song=song, prompt=PROMPT, evaluators=tuple(evaluators))
     loaded: Any = {name: FakeEvaluator(name, behaviour) for name, behaviour in evaluators.items()}
     infos = {name: info(name) for name in evaluators}
-    result = runner._score_song(task, lambda share: None, folder=folder, infos=infos, models={}, store=None, loaded=loaded)
+    result = runner._score_song(
+        task, lambda share: None, folder=folder, infos=infos, models={}, store=None, loaded=loaded
+    )
     assert len(result.scores) == 2 * len(evaluators)
     return {(score.evaluator, score.metric): score for score in result.scores}
 
