@@ -4,8 +4,8 @@ All comparisons are paired by prompt, because prompt difficulty cancels in pairs
 baseline in the metric's unit; which sign is better is the metric's `direction`, not this module's business. Many
 metrics are compared at once with the same draws (`compare_many`); each result is the one it would have alone.
 
-Source: Fisher's randomisation test as in Phipson and Smyth, 2010 (p = (b + 1) / (m + 1)); tests of yes/no outcomes and
-effect sizes in `evalkit.significance`.
+Intervals are bootstrap ones (`evalkit.resampling`), p-values come from exchanging outcomes (`evalkit.exchange`), effect
+sizes and tests of yes/no outcomes are in `evalkit.significance`.
 """
 
 import math
@@ -14,15 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evalkit.resampling import (
-    EXACT_UP_TO,
-    LEVEL,
-    RESAMPLES,
-    Array,
-    bca_interval,
-    exchanged_sums,
-    percentile_interval,
-)
+from evalkit.exchange import Pair, by_size, exchange_p, exchange_p_many
+from evalkit.resampling import EXACT_UP_TO, LEVEL, RESAMPLES, Array, bca_interval, percentile_interval
 from evalkit.significance import (
     cohen_dz,
     holm,
@@ -62,9 +55,6 @@ __all__ = [
 MIN_PAIRS = 6
 """With fewer pairs no difference can be significant at 5 %: the smallest two-sided p is 2 / 2^n."""
 
-Pair = tuple[PromptValues, PromptValues]
-"""Candidate and baseline; aligned pairs have the same prompts in the same order."""
-
 Answers = Mapping[tuple[str, int], float]
 """Yes (1) or no (0) by prompt and take."""
 
@@ -90,7 +80,7 @@ class PairedComparison:
         rank_biserial: Matched rank-biserial correlation in [-1, 1].
         sd: Standard deviation of the per-prompt differences.
         se: Standard error of the difference; for ratios by their linear approximation, which weighs long prompts more.
-        mde: Smallest difference that this many pairs show with 80 % power; from ``se``.
+        mde: Smallest difference that this many pairs show with 80 % power, from ``se``; None if all songs are equal.
         method: How the interval and the p-value were found.
     """
 
@@ -158,7 +148,7 @@ def compare_many(pairs: Sequence[Pair], *, seed: int = 0, resamples: int = RESAM
     ]
 
 
-def as_yes_no(found: PairedComparison, candidate: Answers, baseline: Answers) -> PairedComparison:
+def as_yes_no(found: PairedComparison, candidate: Answers, baseline: Answers, level: float = LEVEL) -> PairedComparison:
     """Replace interval and p-value of a comparison of rates by those for yes/no outcomes.
 
     The p-value is McNemar's exact one over pairs of the same prompt and take. The interval is Newcombe's with the
@@ -168,6 +158,7 @@ def as_yes_no(found: PairedComparison, candidate: Answers, baseline: Answers) ->
         found: The comparison of the rates over the same takes.
         candidate: Answers by prompt and take; only keys in both count.
         baseline: The same for the other system.
+        level: Of the interval.
     """
     if found.n < MIN_PAIRS:
         return found
@@ -178,9 +169,10 @@ def as_yes_no(found: PairedComparison, candidate: Answers, baseline: Answers) ->
         only_ours += ours > theirs
         only_theirs += theirs > ours
         takes.setdefault(key[0], []).append((ours, theirs))
-    low, high = newcombe(*yes_no_table(takes))
+    low, high = newcombe(*yes_no_table(takes), level)
     p_value = mcnemar_p(only_ours, only_theirs)
-    method = f"Newcombe 95 % over prompts; exact McNemar p by prompt and take ({only_ours} against {only_theirs})"
+    split = f"({only_ours} against {only_theirs})"
+    method = f"Newcombe {100 * level:.4g} % over prompts; exact McNemar p by prompt and take {split}"
     return replace(found, ci_low=low, ci_high=high, p_value=p_value, method=method)
 
 
@@ -209,78 +201,15 @@ def difference_intervals(
     Percentile; bias-corrected and accelerated below 30 prompts.
     """
     out: list[Interval] = [(None, None, "no")] * len(pairs)
-    for n, places in _by_size(pairs).items():
+    for n, places in by_size(pairs).items():
         drawn = bootstrap([side for place in places for side in pairs[place]], n, seed, resamples)
         for order, place in enumerate(places):
             out[place] = _interval(pairs[place], drawn[2 * order] - drawn[2 * order + 1], level)
     return out
 
 
-def exchange_p(
-    candidate: PromptValues, baseline: PromptValues, *, seed: int = 0, permutations: int = RESAMPLES
-) -> float:
-    """Two-sided p-value of no difference: the two outcomes of a prompt are exchanged at random.
-
-    For means this is the sign-flip test of the differences. Up to 13 pairs all exchanges are tried; beyond, p is
-    (b + 1) / (m + 1), which is never 0.
-
-    Args:
-        candidate: Aligned with ``baseline`` (see `align`).
-        baseline: The other system.
-        seed: Of the exchanges.
-        permutations: Random exchanges.
-    """
-    return exchange_p_many([(candidate, baseline)], seed=seed, permutations=permutations)[0]
-
-
-def exchange_p_many(pairs: Sequence[Pair], *, seed: int = 0, permutations: int = RESAMPLES) -> list[float]:
-    """`exchange_p` for many aligned pairs: the same numbers, but exchanges are drawn once for equally many prompts.
-
-    Raises:
-        ValueError: a pair has no prompts.
-    """
-    out = [1.0] * len(pairs)
-    for n, places in _by_size(pairs).items():
-        if n == 0:
-            raise ValueError("A p-value needs at least one pair.")
-        group = [pairs[place] for place in places]
-        divided = [order for order, (ours, theirs) in enumerate(group) if not (ours.is_mean and theirs.is_mean)]
-        columns = [theirs.numerators - ours.numerators for ours, theirs in group]
-        columns += [group[order][1].denominators - group[order][0].denominators for order in divided]
-        moved = exchanged_sums(np.stack(columns, axis=1), seed, permutations)
-        below = {order: moved[:, len(group) + place] for place, order in enumerate(divided)}
-        for order, place in enumerate(places):
-            out[place] = _exchange_p(group[order], moved[:, order], below.get(order), n)
-    return out
-
-
-def _by_size(pairs: Sequence[Pair]) -> dict[int, list[int]]:
-    groups: dict[int, list[int]] = {}
-    for place, (ours, _) in enumerate(pairs):
-        groups.setdefault(len(ours.prompt_ids), []).append(place)
-    return groups
-
-
 def _has_difference(pair: Pair) -> bool:
     return all(values.estimate is not None for values in pair)
-
-
-def _exchange_p(pair: Pair, moved: Array, moved_below: Array | None, n: int) -> float:
-    ours, theirs = pair
-    nothing = np.zeros(1)
-    observed = float(_exchanged(ours, theirs, nothing, nothing)[0])
-    found = _exchanged(ours, theirs, moved, nothing if moved_below is None else moved_below)
-    # Equal differences must count as equal whatever the order of summation.
-    hits = int(np.count_nonzero(found >= observed - 1e-9 * abs(observed) - 1e-12))
-    return hits / len(found) if n <= EXACT_UP_TO else (hits + 1) / (len(found) + 1)
-
-
-def _exchanged(ours: PromptValues, theirs: PromptValues, moved: Array, moved_below: Array) -> Array:
-    """Absolute difference of the aggregates after moving those sums from one side to the other [exchanges]."""
-    first = divide(ours.numerators.sum() + moved, ours.denominators.sum() + moved_below + 0 * moved)
-    second = divide(theirs.numerators.sum() - moved, theirs.denominators.sum() - moved_below - 0 * moved)
-    # Nothing to divide by counts as extreme, which can only make the p-value larger.
-    return np.nan_to_num(np.abs(first - second), nan=np.inf)
 
 
 def _interval(pair: Pair, replicates: Array, level: float) -> Interval:
@@ -330,7 +259,7 @@ def _comparison(pair: Pair, interval: Interval, p_value: float | None, seed: int
         rank_biserial=rank_biserial(each),
         sd=float(np.std(each, ddof=1)) if len(each) > 1 else None,
         se=se,
-        mde=None if se is None else minimum_detectable_effect(se, 1),
+        mde=minimum_detectable_effect(se, 1) if se else None,
         method=method,
     )
 

@@ -37,7 +37,7 @@ def resampled_sums(columns: Array, seed: int, resamples: int = RESAMPLES) -> Arr
         [resamples, columns].
     """
     n = len(columns)
-    exact = _on_grid(columns)
+    exact = on_grid(columns)
     out = np.empty((resamples, columns.shape[1]))
     generator = np.random.default_rng([seed, n])
     for start, rows in _chunks(resamples, n):
@@ -48,27 +48,22 @@ def resampled_sums(columns: Array, seed: int, resamples: int = RESAMPLES) -> Arr
     return out
 
 
-def exchanged_sums(columns: Array, seed: int, permutations: int = RESAMPLES) -> Array:
-    """Sums over the prompts whose two outcomes are exchanged: all 2^n choices up to 13 prompts, else random ones.
+def exchanges(n: int, seed: int, permutations: int = RESAMPLES) -> Iterator[Array]:
+    """Which of ``n`` prompts have their two outcomes exchanged, in chunks [choices, prompts] of 0 and 1.
+
+    All 2^n choices up to 13 prompts, else random ones. Multiply with columns that went through `on_grid`.
 
     Args:
-        columns: One column a quantity [prompts, columns].
+        n: Prompts.
         seed: Of the random choices.
         permutations: How many, if not all are tried.
-
-    Returns:
-        [choices, columns]; the first of all choices exchanges nothing.
     """
-    n = len(columns)
-    exact = _on_grid(columns)
     if n <= EXACT_UP_TO:
-        return np.asarray((np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64) @ exact)
-    out = np.empty((permutations, columns.shape[1]))
+        yield (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
+        return
     generator = np.random.default_rng([seed, n])
-    for start, rows in _chunks(permutations, n):
-        flips = generator.integers(0, 2, size=(rows, n), dtype=np.uint8).astype(np.float64)
-        out[start : start + rows] = flips @ exact
-    return out
+    for _, rows in _chunks(permutations, n):
+        yield generator.integers(0, 2, size=(rows, n), dtype=np.uint8).astype(np.float64)
 
 
 def percentile_interval(replicates: Array, level: float = LEVEL) -> tuple[float, float]:
@@ -102,7 +97,7 @@ def bca_interval(
     return float(low), float(high)
 
 
-def _on_grid(columns: Array) -> Array:
+def on_grid(columns: Array) -> Array:
     """Round each column so coarsely that sums of ``n`` of its entries need no more than 53 bits."""
     n = len(columns)
     exponent = np.frexp(np.max(np.abs(columns), axis=0, initial=0.0))[1] + np.frexp(float(n))[1]
