@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from evalkit import stats
+from evalkit.resampling import RESAMPLES
 from evalkit.store import EvaluatorInfo, RunData, SystemInfo
 from evalkit.types import Metric, Prompt, Score, Song, Summary
 from reports import numbers
@@ -77,7 +78,7 @@ class Index:
         ]
         largest = max((len(values.prompt_ids) for _, values in items), default=1)
         # 10,000 resamples of 10,000 prompts would take minutes; the interval of so many is narrow anyway.
-        resamples = max(1_000, min(stats.RESAMPLES, _RESAMPLED_CELLS // max(1, largest)))
+        resamples = max(1_000, min(RESAMPLES, _RESAMPLED_CELLS // max(1, largest)))
         return stats.summarise_values(items, SEED, resamples)
 
     def pool(self, system: str, measure: int, prompts: Collection[str] | None = None) -> Sequence[Score]:
@@ -163,21 +164,38 @@ def _measure(
     signatures: Sequence[str],
     by_song: Mapping[str, Mapping[int, Score]],
 ) -> Measure:
-    scale = 100.0 if metric.as_percent else 1.0
     found = (row.get(index) for row in by_song.values())
-    values = [score.value * scale for score in found if score is not None and score.value is not None]
+    values = [score.value for score in found if score is not None and score.value is not None]
+    which = f" (signature {signatures.index(signature) + 1} of {len(signatures)})" if len(signatures) > 1 else ""
+    return make_measure(index, metric, signature, evaluator.name if evaluator else "", values, which)
+
+
+def make_measure(
+    index: int, metric: Metric, signature: str, evaluator: str, values: Sequence[float], which: str = ""
+) -> Measure:
+    """A metric with one signature, as it is shown.
+
+    Args:
+        index: Its place among the report's measures.
+        metric: Its declaration.
+        signature: How its values came about.
+        evaluator: Who measured it; empty if unknown.
+        values: As stored; they decide the decimals.
+        which: Added to the title.
+    """
+    scale = 100.0 if metric.as_percent else 1.0
+    shown = [value * scale for value in values]
     good = None if metric.good is None else (_scaled(metric.good[0], scale), _scaled(metric.good[1], scale))
     suffix = numbers.suffix_of(metric.unit, metric.as_percent)
-    which = f" (signature {signatures.index(signature) + 1} of {len(signatures)})" if len(signatures) > 1 else ""
     return Measure(
         index=index,
-        evaluator=evaluator.name if evaluator else "",
+        evaluator=evaluator,
         name=metric.name,
         title=metric.title + which,
         unit=metric.unit,
         suffix=suffix,
         scale=scale,
-        digits=numbers.digits_for(values, percent=metric.as_percent, unit=metric.unit),
+        digits=numbers.digits_for(shown, percent=metric.as_percent, unit=metric.unit),
         direction=metric.direction,
         better=BETTER.get(metric.direction) or _wanted(good, suffix),
         arrow=ARROWS[metric.direction],

@@ -127,23 +127,25 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricRow:
-    """One measure, for every system."""
+    """One measure, for every system; ``slice`` names the songs if it is not all of them."""
 
     measure: Measure
     estimates: tuple[Estimate, ...]
     distributions: tuple[Distribution, ...]
     scale: Scale
+    slice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricGroup:
-    """What one evaluator measured."""
+    """What one evaluator measured, of single songs or of whole sets."""
 
     evaluator: str
     version: str
     title: str
     rows: tuple[MetricRow, ...]
     summary: str
+    of_sets: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

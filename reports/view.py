@@ -7,6 +7,7 @@ from reports.index import Index
 from reports.languages import title_of
 from reports.report import Fact, Problem, Report, SystemView
 from reports.view_foot import STATUSES, make_tables
+from reports.view_sets import make_set_groups
 from reports.view_songs import make_songs, songs_note, tags_of
 from reports.view_summary import STATUS_LABELS, make_cards, make_groups, make_languages, make_totals
 
@@ -40,7 +41,7 @@ def make_report(index: Index, *, embed_audio: bool = False) -> Report:
         measures=index.measures,
         cards=make_cards(index, totals),
         languages=make_languages(index),
-        groups=make_groups(index, totals),
+        groups=make_groups(index, totals) + make_set_groups(index),
         problems=tuple(problems[:MAX_PROBLEMS]),
         problems_note=f"{len(problems) - MAX_PROBLEMS} further reasons are in scores.csv."
         if len(problems) > MAX_PROBLEMS
