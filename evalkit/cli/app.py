@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from evalkit import __version__
+from evalkit.cli.cache import cache_app
 from evalkit.cli.models import models_app
 from evalkit.errors import EvalkitError
 
@@ -26,6 +27,7 @@ app = typer.Typer(
     epilog="Start with: `evalkit run --suite multilingual` or, faster, `evalkit run --suite smoke`",
 )
 app.add_typer(models_app, name="models")
+app.add_typer(cache_app, name="cache")
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="Name of a suite, or a path to a YAML or JSONL file.")]
 SystemOption = Annotated[
