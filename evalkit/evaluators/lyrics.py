@@ -1,24 +1,21 @@
 """Were the words sung? Word, character and phone error rates of the lyric against what Whisper hears."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalkit.errors import ConfigError
+from evalkit.evaluators._ears import Ears, check_options
 from evalkit.evaluators.base import ModelLocator, make_signature, ok, too_short, without_value
+from evalkit.models.separation import Separator
 from evalkit.models.transcript import Transcriber, Transcript
-from evalkit.models.whisper import make_transcriber, signature_parts
 from evalkit.text import g2p, normalise
 from evalkit.text.compare import Comparison, compare
-from evalkit.text.tokens import TimedText, Token, characters, lyric_tokens, transcript_tokens
+from evalkit.text.tokens import characters
 from evalkit.types import Clip, Metric, Score, ScoreStatus
 
-DEFAULT_MODEL = "whisper-base"
-DEFAULT_ENGINE = "faster-whisper"
 MIN_ACTIVE_SHARE = 0.05
 """A vocal stem that sounds in less of the song than this holds no vocals."""
 
-_OPTIONS = frozenset({"model", "engine", "compute_type"})
 _LEVELS = ("wer", "cer", "per")
 _INPUTS = ("mix", "vocals")
 _TITLES = {"wer": "Word error rate", "cer": "Character error rate", "per": "Phone error rate"}
@@ -76,46 +73,30 @@ class LyricsEvaluator:
     """
 
     name: ClassVar[str] = "lyrics"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     metrics: ClassVar[tuple[Metric, ...]] = tuple(
         _metric(level, source, song_mean) for source in _INPUTS for song_mean in (False, True) for level in _LEVELS
     )
 
     @classmethod
     def required_models(cls, options: Mapping[str, Any]) -> Sequence[str]:
-        """The Whisper model."""
-        return [str(options.get("model", DEFAULT_MODEL))]
+        """The Whisper model, and HTDemucs if the profile separates."""
+        return Ears.required_models(options)
 
     def __init__(
-        self, options: Mapping[str, Any], locate: ModelLocator, transcriber: Transcriber | None = None
+        self,
+        options: Mapping[str, Any],
+        locate: ModelLocator,
+        transcriber: Transcriber | None = None,
+        separator: Separator | None = None,
     ) -> None:
-        unknown = sorted(set(options) - _OPTIONS)
-        if unknown:
-            raise ConfigError(
-                f"Evaluator lyrics has no option {unknown[0]!r}.", f"Known options: {', '.join(sorted(_OPTIONS))}."
-            )
-        model = str(options.get("model", DEFAULT_MODEL))
-        self._model = f"{model}@{_digest(model)}"
-        engine = str(options.get("engine", DEFAULT_ENGINE))
-        engine_options = {key: options[key] for key in ("compute_type",) if key in options}
-        self._transcriber = transcriber
-        self._parts = transcriber.signature_parts if transcriber else signature_parts(engine, engine_options)
-        self._load: Callable[[], Transcriber] = lambda: make_transcriber(engine, locate(model), engine_options)
-
-    @property
-    def _ears(self) -> Transcriber:
-        """The recogniser, loaded when the first song needs it."""
-        if self._transcriber is None:
-            self._transcriber = self._load()
-        return self._transcriber
+        check_options(self.name, options)
+        self._ears = Ears(options, locate, transcriber, separator)
 
     def signature(self, metric: str) -> str:
         """Input, recogniser, decoding, text rules and aggregation in one line."""
         parts: dict[str, str | int | float] = {
-            "sep": "native" if "_vocals" in metric else "none",
-            "asr": self._model,
-            **self._parts,
-            "lang": "prompt",
+            **self._ears.signature_parts("vocals" if "_vocals" in metric else "mix"),
             "norm": normalise.NAME,
         }
         if metric.startswith("per"):
@@ -125,19 +106,14 @@ class LyricsEvaluator:
 
     def score(self, clip: Clip) -> list[Score]:
         """Twelve scores: three rates, pooled and per song, on the mix and on the vocal stem."""
-        reference = lyric_tokens(clip.prompt.sections, clip.prompt.language)
         language = normalise.base_language(clip.prompt.language)
-        if not reference:
+        if not self._ears.reference(clip):
             return self._all(clip, "The prompt has no words to sing.")
         if reason := too_short(clip):
             return self._all(clip, reason, "failed")
-        if not self._ears.knows(language):
+        if self._ears.transcript(clip, "mix") is None:
             return self._all(clip, f"Whisper does not know the language {language!r}.")
-        heard = {
-            source: self._listen(clip, source, reference, language)
-            for source in _INPUTS
-            if source == "mix" or source in clip.stems
-        }
+        heard = {source: self._listen(clip, source, language) for source in _INPUTS if self._ears.has(clip, source)}
         # Only a stem tells silence from an instrument, so it decides for the mix too.
         share = heard["vocals"].transcript.active_share if "vocals" in heard else None
         scores: list[Score] = []
@@ -146,16 +122,16 @@ class LyricsEvaluator:
                 for level in _LEVELS:
                     metric = _name(level, source, song_mean)
                     if source not in heard:
-                        scores.append(self._without(clip, metric, "The system gives no vocal stem."))
+                        scores.append(self._without(clip, metric, self._ears.why_not(source)))
                     else:
                         scores.append(self._one(clip, metric, level, source, heard[source], share))
         return scores
 
-    def _listen(self, clip: Clip, source: str, reference: list[Token], language: str) -> _Heard:
-        audio = clip.mix if source == "mix" else clip.stems[source]
-        transcript = self._ears.transcribe(audio, language, vocals_only=source == "vocals")
-        timed = (TimedText(text=word.text, start_s=word.start_s, end_s=word.end_s) for word in transcript.words)
-        words = compare(reference, transcript_tokens(timed, language))
+    def _listen(self, clip: Clip, source: str, language: str) -> _Heard:
+        transcript, words = self._ears.transcript(clip, source), self._ears.words(clip, source)
+        assert transcript is not None
+        assert words is not None
+        reference = self._ears.reference(clip)
         levels: dict[str, Comparison | None] = {
             "wer": words,
             "cer": compare(characters(reference), characters(words.hypothesis)),
@@ -249,14 +225,6 @@ def _evidence(comparison: Comparison, transcript: Transcript) -> dict[str, Any]:
         "decoding": dict(transcript.decoding),
         "alignment": columns,
     }
-
-
-def _digest(model: str) -> str:
-    """Begin of the digest of the model's files; a model outside the registry is named by its folder alone."""
-    from evalkit.models import registry
-
-    known = registry.load()
-    return known.get(model).sha256[:12] if model in known.models else "unregistered"
 
 
 EVALUATOR = LyricsEvaluator

@@ -5,12 +5,17 @@ Speech detectors call singing non-speech (metrics of the field report 0 % speech
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.models.transcript import Stretch
 from evalkit.types import FloatArray
+
+NAME = "rms1"
+"""Of the rule with its numbers, for signatures."""
 
 FRAME_S = 0.05
 FLOOR_DB = -50.0
@@ -71,6 +76,12 @@ def active_spans(samples: FloatArray, sample_rate: int) -> list[Span]:
     pad = round(PAD_S / FRAME_S)
     runs = _join([(max(0, start - pad), min(len(levels), stop + pad)) for start, stop in runs], 1)
     return [Span(start * frame, min(stop * frame, len(samples))) for start, stop in runs]
+
+
+def to_spans(stretches: Sequence[Stretch], sample_rate: int, n_samples: int) -> list[Span]:
+    """Stretches in seconds as samples of a recording of ``n_samples``."""
+    spans = [Span(round(start * sample_rate), min(round(stop * sample_rate), n_samples)) for start, stop in stretches]
+    return [span for span in spans if span.size > 0]
 
 
 def chunks_of_voice(spans: list[Span], sample_rate: int, max_s: float = MAX_CHUNK_S) -> list[Span]:

@@ -1,10 +1,13 @@
 """What a transcriber gives back, and the door every speech recogniser stands behind."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 from evalkit.types import Audio
+
+Stretch = tuple[float, float]
+"""Begin and end in seconds of the song."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,19 @@ class Transcript:
             found.extend(segment.words or (whole,))
         return tuple(found)
 
+    def to_record(self) -> dict[str, Any]:
+        """As JSON values, for `evalkit.derived.Derived.stored`."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Transcript":
+        """What `to_record` wrote."""
+        segments = tuple(
+            Segment(**{**segment, "words": tuple(Word(**word) for word in segment["words"])})
+            for segment in record["segments"]
+        )
+        return cls(**{**record, "segments": segments})
+
 
 class Transcriber(Protocol):
     """Turns a recording into words."""
@@ -81,13 +97,14 @@ class Transcriber(Protocol):
         """Whether the language can be forced."""
         ...
 
-    def transcribe(self, audio: Audio, language: str, *, vocals_only: bool = False) -> Transcript:
+    def transcribe(self, audio: Audio, language: str, *, voice: Sequence[Stretch] | None = None) -> Transcript:
         """Transcribe one recording.
 
         Args:
             audio: Any rate and number of channels.
             language: Two- or three-letter code; must be known.
-            vocals_only: The recording is a separated voice, so its level tells where singing is.
+            voice: Where singing is, in order, if the recording is a separated voice; only that is transcribed. None
+                for a mix.
 
         Returns:
             The transcript; no segments if nothing was heard.

@@ -6,7 +6,7 @@ seed.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from evalkit import audio as audio_door
 from evalkit.errors import ConfigError
 from evalkit.models import activity, boilerplate
 from evalkit.models.activity import Span
-from evalkit.models.transcript import Segment, Transcriber, Transcript
+from evalkit.models.transcript import Segment, Stretch, Transcriber, Transcript
 from evalkit.models.whisper_engines import BEAM_SIZE, SAMPLE_RATE, Engine, FasterWhisper, OpenAIWhisper
 from evalkit.types import Audio, FloatArray
 
@@ -44,7 +44,7 @@ def make_transcriber(engine: str, model_folder: Path, options: Mapping[str, Any]
     Args:
         engine: ``"faster-whisper"`` or ``"openai-whisper"``.
         model_folder: Folder of the weights.
-        options: ``compute_type`` (faster-whisper only, default ``"int8"``).
+        options: ``compute_type`` (default ``"int8"``) and ``device`` (default ``"cpu"``), faster-whisper only.
 
     Returns:
         A transcriber that keeps nothing between recordings.
@@ -72,7 +72,7 @@ def signature_parts(engine: str, options: Mapping[str, Any] | None = None) -> di
 def _engine_class(engine: str, options: Mapping[str, Any]) -> Any:
     if engine not in _ENGINES:
         raise ConfigError(f"Unknown Whisper engine {engine!r}.", f"Use one of: {', '.join(_ENGINES)}.")
-    allowed = {"compute_type"} if engine == "faster-whisper" else set()
+    allowed = {"compute_type", "device"} if engine == "faster-whisper" else set()
     unknown = sorted(set(options) - allowed)
     if unknown:
         raise ConfigError(
@@ -133,13 +133,12 @@ class WhisperTranscriber:
         """Whether the language can be forced."""
         return self._engine.knows(language)
 
-    def transcribe(self, audio: Audio, language: str, *, vocals_only: bool = False) -> Transcript:
+    def transcribe(self, audio: Audio, language: str, *, voice: Sequence[Stretch] | None = None) -> Transcript:
         """Transcribe one recording (see `evalkit.models.transcript.Transcriber`)."""
         samples = audio_door.resample(audio_door.to_mono(audio), SAMPLE_RATE).samples[0]
         counts: Counter[str] = Counter()
-        spans = activity.active_spans(samples, SAMPLE_RATE)
-        active_share = sum(span.size for span in spans) / len(samples) if len(samples) else 0.0
-        if vocals_only:
+        spans = None if voice is None else activity.to_spans(voice, SAMPLE_RATE, len(samples))
+        if spans is not None:
             chunks = activity.chunks_of_voice(spans, SAMPLE_RATE)
         else:
             # Any level will do: Whisper scales its input.
@@ -150,7 +149,7 @@ class WhisperTranscriber:
                 if piece.size >= MIN_CHUNK_S * SAMPLE_RATE:
                     counts["chunks"] += 1
                     segments.extend(self._climb(samples, piece, language, counts).segments)
-        kept = self._filter(segments, spans if vocals_only else None, counts)
+        kept = self._filter(segments, spans, counts)
         counts["segments"] = len(kept)
         names = ("chunks", "segments", "retries", "split", "no_repeat", "sampled", "gave_up")
         dropped = ("dropped_boilerplate", "dropped_silence", "dropped_inactive")
@@ -158,7 +157,7 @@ class WhisperTranscriber:
             language=language,
             segments=tuple(kept),
             decoding={name: counts[name] for name in (*names, *dropped)},
-            active_share=active_share if vocals_only else None,
+            active_share=None if spans is None else sum(span.size for span in spans) / max(1, len(samples)),
             raw_text="".join(segment.text for segment in segments).strip(),
         )
 

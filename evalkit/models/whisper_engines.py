@@ -63,21 +63,24 @@ class FasterWhisper:
     Args:
         folder: A converted model: ``model.bin``, ``config.json``, ``tokenizer.json``, ``vocabulary.*``.
         compute_type: CTranslate2's name of the arithmetic.
+        device: ``"cpu"`` or ``"cuda"``.
     """
 
     can_forbid_repeats = True
 
-    def __init__(self, folder: Path, compute_type: str = "int8") -> None:
+    def __init__(self, folder: Path, compute_type: str = "int8", device: str = "cpu") -> None:
         self._folder = folder
         self._compute_type = compute_type
+        self._device = device
         self._model = self._load()
-        self.description = self.describe(compute_type)
+        self.description = self.describe(compute_type, device)
 
     @staticmethod
-    def describe(compute_type: str = "int8") -> str:
+    def describe(compute_type: str = "int8", device: str = "cpu") -> str:
         """Name, versions and arithmetic; nothing is loaded."""
         versions = [importlib.metadata.version(name) for name in ("faster-whisper", "ctranslate2")]
-        return f"faster-whisper{versions[0]}+ct2-{versions[1]}-{compute_type}"
+        where = "" if device == "cpu" else f"-{device}"
+        return f"faster-whisper{versions[0]}+ct2-{versions[1]}-{compute_type}{where}"
 
     def _load(self) -> Any:
         from faster_whisper import WhisperModel
@@ -85,7 +88,7 @@ class FasterWhisper:
         try:
             return WhisperModel(
                 str(self._folder),
-                device="cpu",
+                device=self._device,
                 compute_type=self._compute_type,
                 cpu_threads=1,
                 num_workers=1,

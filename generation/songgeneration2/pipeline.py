@@ -18,13 +18,14 @@ from evalkit.audio import decoded_sha256
 from evalkit.audio import load as load_audio
 from evalkit.cache import cache_dir
 from evalkit.errors import ConfigError, EvalkitError, ModelError
+from evalkit.models.separation import HTDemucsSeparator
 from evalkit.types import ModelLocator, Prompt
 from generation.base import BatchProgress, Generated, Request
 from generation.songgeneration2.codec.config import FRAME_RATE_HZ
 from generation.songgeneration2.codec.prompt import EncodedPrompt
 from generation.songgeneration2.codec.prompt_library import PromptLibrary
 from generation.songgeneration2.codec.renderer import MODE_PARTS, Rendered, Renderer
-from generation.songgeneration2.codec.separation import HTDemucsSeparator, encode_prompt, prompt_excerpt
+from generation.songgeneration2.codec.separation import encode_prompt, prompt_excerpt
 from generation.songgeneration2.codec.stages import Stages
 from generation.songgeneration2.codec.tiny import tiny_codec
 from generation.songgeneration2.codec.weights import check_files, official_codec

@@ -37,7 +37,8 @@ class FakeTranscriber:
     def knows(self, language: str) -> bool:
         return language != "xx"
 
-    def transcribe(self, audio: Audio, language: str, *, vocals_only: bool = False) -> Transcript:
+    def transcribe(self, audio: Audio, language: str, *, voice: object = None) -> Transcript:
+        vocals_only = voice is not None
         self.calls.append((language, vocals_only))
         text = self.texts[vocals_only]
         parts = text.split() if " " in text or not text else list(text)
@@ -234,7 +235,7 @@ def test_signatures_tell_inputs_and_levels_apart() -> None:
     assert "|g2p:evalkit-g2p-1|" in subject.signature("per_vocals")
     assert "g2p" not in subject.signature("wer")
     assert "|sep:native|" in subject.signature("per_vocals")
-    assert subject.signature("cer_song_mean").endswith("|agg:song_mean|v:1")
+    assert subject.signature("cer_song_mean").endswith("|agg:song_mean|v:2")
 
 
 def test_scores_come_in_declared_order_and_carry_their_signature() -> None:

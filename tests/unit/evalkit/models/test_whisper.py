@@ -53,7 +53,7 @@ class FakeEngine:
         return self._answer(f"sample{temperature:g}", samples)
 
 
-def run(engine: FakeEngine, audio: Audio, **options: bool) -> Transcript:
+def run(engine: FakeEngine, audio: Audio, **options: object) -> Transcript:
     return WhisperTranscriber(engine).transcribe(audio, "en", **options)
 
 
@@ -132,7 +132,7 @@ def test_text_outside_vocal_activity_is_dropped_on_the_stem_only() -> None:
     quiet = np.zeros((1, 4 * RATE), np.float32)
     song = Audio(samples=np.concatenate([audio.samples, quiet], axis=1), sample_rate=RATE)
     engine = FakeEngine({"decode": late})
-    assert run(engine, song, vocals_only=True).decoding["dropped_inactive"] == 1
+    assert run(engine, song, voice=[(0.0, 2.0)]).decoding["dropped_inactive"] == 1
     assert run(engine, song).text == "ghost"
 
 
@@ -140,7 +140,7 @@ def test_silence_is_not_decoded() -> None:
     engine = FakeEngine({"decode": heard(" x")})
     silence = Audio(samples=np.zeros((2, 5 * RATE), np.float32), sample_rate=RATE)
     assert run(engine, silence).segments == ()
-    stem = run(engine, silence, vocals_only=True)
+    stem = run(engine, silence, voice=[])
     assert (stem.segments, stem.active_share) == ((), 0.0)
     assert engine.log == []
 

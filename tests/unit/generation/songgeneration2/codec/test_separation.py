@@ -1,16 +1,9 @@
-import json
-import sys
-from fractions import Fraction
-
 import numpy as np
-import pytest
 import torch
-from safetensors.torch import save_file
 
-from evalkit.errors import MissingDependencyError, ModelError
 from evalkit.types import Audio
 from generation.songgeneration2.codec.prompt import PromptEncoder
-from generation.songgeneration2.codec.separation import HTDemucsSeparator, encode_prompt, prompt_excerpt, prompt_vocals
+from generation.songgeneration2.codec.separation import encode_prompt, prompt_excerpt, prompt_vocals
 from generation.songgeneration2.codec.tiny import tiny_codec
 
 
@@ -70,57 +63,3 @@ def test_a_song_becomes_a_prompt(tmp_path):
     assert torch.equal(prompt.codes, by_hand.codes)
     assert torch.equal(prompt.parts["mixed"].latents, by_hand.parts["mixed"].latents)
     assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_an_absent_package_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "demucs", None)
-    monkeypatch.setitem(sys.modules, "demucs.apply", None)
-    with pytest.raises(MissingDependencyError, match=r"demucs.*pip install 'music-evalkit\[prompt-audio\]'"):
-        HTDemucsSeparator(tmp_path / "htdemucs.pth")
-
-
-class TestWithDemucs:
-    """With the real package and a small random network."""
-
-    @pytest.fixture
-    def network(self):
-        htdemucs = pytest.importorskip("demucs.htdemucs", reason="needs the optional package demucs")
-        torch.manual_seed(0)
-        kwargs = {
-            "sources": ["drums", "bass", "other", "vocals"],
-            "channels": 8, "depth": 4, "t_layers": 1, "t_heads": 2, "nfft": 4096,
-            "samplerate": 44_100, "segment": Fraction(39, 5),
-        }  # fmt: skip
-        return htdemucs.HTDemucs, kwargs, htdemucs.HTDemucs(**kwargs).state_dict()
-
-    @pytest.fixture
-    def archive(self, network, tmp_path):
-        klass, kwargs, state = network
-        half = {name: tensor.half() for name, tensor in state.items()}
-        torch.save({"klass": klass, "args": (), "kwargs": kwargs, "state": half}, tmp_path / "htdemucs.pth")
-        return tmp_path / "htdemucs.pth"
-
-    def test_vocals_are_aligned_and_repeat(self, archive):
-        mix = clip(0, 2.0, 48_000)
-        separator = HTDemucsSeparator(archive)
-        first, again = separator.vocals(mix), HTDemucsSeparator(archive).vocals(mix)
-        assert first.samples.shape == mix.samples.shape
-        assert np.array_equal(first.samples, again.samples)
-        assert float(np.abs(first.samples).max()) > 0
-
-    def test_both_file_formats_give_the_same(self, archive, network, tmp_path):
-        _, kwargs, state = network
-        arguments = {**kwargs, "segment": {"_type": "fraction", "numerator": 39, "denominator": 5}}
-        metadata = {"klass": "demucs.htdemucs.HTDemucs", "args": "[]", "kwargs": json.dumps(arguments)}
-        half = {name: tensor.half().contiguous() for name, tensor in state.items()}
-        save_file(half, tmp_path / "model.safetensors", metadata)
-        mix = clip(0, 1.0, 44_100)
-        one = HTDemucsSeparator(archive).vocals(mix)
-        two = HTDemucsSeparator(tmp_path / "model.safetensors").vocals(mix)
-        assert np.array_equal(one.samples, two.samples)
-
-    def test_other_objects_are_refused(self, network, tmp_path):
-        class_of_another_module = np.random.Generator
-        torch.save({"klass": class_of_another_module, "args": (), "kwargs": {}, "state": {}}, tmp_path / "x.pth")
-        with pytest.raises(ModelError, match="other Python objects"):
-            HTDemucsSeparator(tmp_path / "x.pth")
