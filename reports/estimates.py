@@ -10,6 +10,9 @@ from reports.report import Estimate, Measure, Missing, Scale, Whisker
 Axis = tuple[float, float]
 """Both ends of an axis, as shown values."""
 
+NEUTRAL_DIGITS = 2
+"""Decimals where a metric prescribes none."""
+
 FEW = 20
 """Below this many prompts a number is shown, but nothing is claimed from it (dots are hollow)."""
 
@@ -58,7 +61,7 @@ def digits_of(measure: Measure, summary: Summary) -> int:
     if measure.digits:
         return measure.digits
     shown = [] if summary.estimate is None else [summary.estimate * measure.scale]
-    return min(numbers.digits_for(shown), 2)
+    return min(numbers.digits_for(shown), NEUTRAL_DIGITS)
 
 
 def make_estimate(measure: Measure, summary: Summary, missing: tuple[Missing, ...], axis: Axis) -> Estimate:

@@ -45,13 +45,13 @@ def _rows(index: Index, evaluator: EvaluatorInfo, metric: Metric, found: _Found)
     values = [score.value for (name, _, _), score in found.items() if name == metric.name and score.value is not None]
     measure = make_measure(-1, metric, evaluator.signatures[metric.name], evaluator.name, values)
     table = {code: [found.get((metric.name, code, s.name)) for s in index.systems] for code in slices}
-    summaries = {code: [_summary(metric, score) for score in row] for code, row in table.items()}
+    summaries = {code: [set_summary(metric, score) for score in row] for code, row in table.items()}
     axis = estimates.make_axis(measure, metric.bounds, [summary for row in summaries.values() for summary in row])
     return [
         MetricRow(
             measure=measure,
             estimates=tuple(
-                estimates.make_estimate(measure, summary, _missing(score), axis)
+                estimates.make_estimate(measure, summary, set_missing(score), axis)
                 for summary, score in zip(summaries[code], table[code], strict=True)
             ),
             distributions=(),
@@ -62,7 +62,8 @@ def _rows(index: Index, evaluator: EvaluatorInfo, metric: Metric, found: _Found)
     ]
 
 
-def _summary(metric: Metric, score: SetScore | None) -> Summary:
+def set_summary(metric: Metric, score: SetScore | None) -> Summary:
+    """The number of a set as a summary; None if the set has no line for the metric."""
     return Summary(
         metric=metric.name,
         n=score.n if score is not None and score.value is not None else 0,
@@ -74,7 +75,8 @@ def _summary(metric: Metric, score: SetScore | None) -> Summary:
     )
 
 
-def _missing(score: SetScore | None) -> tuple[Missing, ...]:
+def set_missing(score: SetScore | None) -> tuple[Missing, ...]:
+    """Why a set has no number; empty if it has one."""
     if score is None:
         status, reason = "not_evaluated", "this set has no line for this metric"
     elif score.value is None:

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from evalkit import __version__
+from evalkit.cli import gate as gate_commands
 from evalkit.cli.cache import cache_app
+from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.models import models_app
 from evalkit.errors import EvalkitError
 
@@ -27,7 +29,12 @@ app = typer.Typer(
     epilog="Start with: `evalkit run --suite multilingual` or, faster, `evalkit run --suite smoke`",
 )
 app.add_typer(models_app, name="models")
+app.add_typer(gate_commands.baseline_app, name="baseline")
+app.command(
+    "gate", epilog="Example: `evalkit gate runs/candidate --baseline baselines/v2-large.evalkit --junit gate.xml`"
+)(gate_commands.gate)
 app.add_typer(cache_app, name="cache")
+app.command(epilog="Example: `evalkit leaderboard runs/* --out site`")(leaderboard)
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="Name of a suite, or a path to a YAML or JSONL file.")]
 SystemOption = Annotated[
@@ -156,22 +163,27 @@ def list_(
 
 @app.command(epilog="Example: `evalkit validate my-suite.yaml`")
 def validate(
-    path: Annotated[str, typer.Argument(help="A suite: YAML, JSONL, or a bundled name.")], as_json: JsonOption = False
+    path: Annotated[str, typer.Argument(help="A suite (file or bundled name), run folder, baseline or submission.")],
+    as_json: JsonOption = False,
 ) -> None:
-    """Check a suite line by line; exit code 2 if it has errors."""
-    from benchmarks.loader import check
+    """Check a suite, a run, a baseline file or a submission; exit code 2 if it has errors."""
+    from evalkit.cli.checking import check
 
-    issues = check(path)
+    kind, issues = check(path)
     errors = [issue for issue in issues if issue.severity == "error"]
     if as_json:
         from dataclasses import asdict
 
-        typer.echo(json.dumps({"valid": not errors, "issues": [asdict(issue) for issue in issues]}, ensure_ascii=False))
+        typer.echo(
+            json.dumps(
+                {"kind": kind, "valid": not errors, "issues": [asdict(issue) for issue in issues]}, ensure_ascii=False
+            )
+        )
     else:
         for issue in issues:
             typer.echo(str(issue))
         warned = len(issues) - len(errors)
-        typer.echo(f"{path}: {len(errors)} errors, {warned} warnings." if issues else f"{path} is valid.")
+        typer.echo(f"{path}: {len(errors)} errors, {warned} warnings." if issues else f"{path} is a valid {kind}.")
     if errors:
         raise typer.Exit(EXIT_USAGE)
 

@@ -1,0 +1,1 @@
+"""Runs in other people's trackers: MLflow and Weights & Biases."""
