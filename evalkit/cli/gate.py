@@ -1,6 +1,7 @@
 """``evalkit gate`` and ``evalkit baseline``."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,13 +95,14 @@ def _print(result: "GateResult") -> None:
 
     from evalkit.gate import wording, writers
 
-    console = Console(markup=False, highlight=False, soft_wrap=False)
+    # A log is no terminal of 80 columns; the table needs about 110.
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(writers.headline(result))
     for notice in result.notices:
         console.print(wording.plain(notice), style="yellow")
     found = Table(box=None, header_style="bold", pad_edge=False)
-    for number, name in enumerate(writers.HEAD):
-        found.add_column(name, overflow="fold", justify="left" if number < 2 else "right")
+    for name in writers.HEAD:
+        found.add_column(name, overflow="fold", justify="left" if name in ("Check", "Verdict", "Unit") else "right")
     for check in result.checks:
         style = "red" if check.blocks else "yellow" if check.warns else None
         found.add_row(*writers.row(check), style=style)

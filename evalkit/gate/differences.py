@@ -228,7 +228,7 @@ def _threshold(case: _Case) -> Check:
     if case.problem or worse is None:
         return replace(base, verdict="insufficient_data", reason=case.problem or "There is no difference.")
     broken = worse > allowed
-    words = f"The mean is {wording.difference(base, worse)} {'worse' if worse > 0 else 'or better'}"
+    words = f"The mean is {wording.width(base, worse)} {'worse' if worse > 0 else 'or better'}"
     if worse <= 0:
         words = "The mean is not worse"
     text = f"{words}; at most {wording.width(base, allowed)} is allowed. Not a statistical test: chance can do this."

@@ -23,42 +23,46 @@ def plain(text: str) -> str:
     return " ".join(_CONTROL.sub(lambda found: " " if found[0] in "\n\r\t" else "\ufffd", text).split())
 
 
-def value(check: Check, number: float | None) -> str:
-    """A number of the check with its unit."""
-    if number is None:
-        return numbers.MISSING
-    return numbers.number(number * _scale(check), _digits(check)) + numbers.suffix_of(check.unit, check.as_percent)
-
-
-def difference(check: Check, number: float | None) -> str:
-    """A difference with its sign and unit; differences of percentages are points."""
+def bare(check: Check, number: float | None, *, signed: bool = False) -> str:
+    """A number of the check as people read it, without its unit."""
     if number is None:
         return numbers.MISSING
     text = numbers.number(number * _scale(check), _digits(check))
-    return ("+" if number > 0 and text.strip("0.") else "") + text + _suffix(check)
+    return ("+" if signed and number > 0 and text.strip("0.") else "") + text
+
+
+def bare_interval(check: Check) -> str:
+    """The 95 % interval of the difference, without its unit."""
+    if check.low is None or check.high is None:
+        return numbers.MISSING
+    return f"{bare(check, check.low)} to {bare(check, check.high)}"
+
+
+def unit(check: Check) -> str:
+    """What stands behind the numbers of the check."""
+    found = numbers.suffix_of(check.unit, check.as_percent).strip()
+    return f"{found} outside the range" if check.compared == "distance" else found
+
+
+def value(check: Check, number: float | None) -> str:
+    """A number of the check with its unit."""
+    return numbers.MISSING if number is None else bare(check, number) + numbers.suffix_of(check.unit, check.as_percent)
 
 
 def width(check: Check, number: float | None) -> str:
-    """A margin or a detectable effect: a size without a sign."""
-    return (
-        numbers.MISSING if number is None else numbers.number(number * _scale(check), _digits(check)) + _suffix(check)
-    )
+    """A difference or margin with its unit; differences of percentages are points."""
+    return numbers.MISSING if number is None else bare(check, number) + _suffix(check)
 
 
 def interval(check: Check) -> str:
-    """The 95 % interval of the difference."""
-    if check.low is None or check.high is None:
-        return numbers.MISSING
-    scale, digits = _scale(check), _digits(check)
-    return (
-        f"{numbers.number(check.low * scale, digits)} to {numbers.number(check.high * scale, digits)}{_suffix(check)}"
-    )
+    """The 95 % interval of the difference, with its unit."""
+    return bare_interval(check) + (_suffix(check) if check.low is not None else "")
 
 
 def verdict(check: Check) -> str:
-    """The verdict in words, with what it does if that is not plain."""
+    """The verdict in words; capitals block."""
     if check.verdict == "inconclusive":
-        return "inconclusive (warning)" if check.warns else "INCONCLUSIVE"
+        return "inconclusive" if check.warns else "INCONCLUSIVE"
     return VERDICTS[check.verdict] + (" (not statistical)" if check.kind == "threshold" else "")
 
 
@@ -70,8 +74,8 @@ def counted(check: Check) -> str:
 
 
 def name(check: Check) -> str:
-    """Title and language."""
-    return plain(check.title + (f" [{check.language}]" if check.language else ""))
+    """Title and id."""
+    return plain(f"{check.title} ({check.id})")
 
 
 def _scale(check: Check) -> float:
@@ -81,8 +85,8 @@ def _scale(check: Check) -> float:
 def _digits(check: Check) -> int:
     if check.as_percent:
         return 2
-    sizes = [check.difference, check.low, check.high, check.margin, check.mde, check.limit]
-    found = [size for size in sizes if size] or [size for size in (check.candidate, check.baseline) if size]
+    sizes = (check.difference, check.low, check.high, check.margin, check.mde, check.limit)
+    found = [size for size in sizes if size] or [size for size in (check.candidate, check.baseline) if size is not None]
     return numbers.digits_for(found, unit=check.unit)
 
 

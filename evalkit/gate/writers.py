@@ -6,30 +6,31 @@ from evalkit.gate import wording
 from evalkit.gate.result import Check, GateResult
 from reports.tables import cell, table
 
-HEAD = ("Check", "Verdict", "Baseline", "Candidate", "Worse by", "95 % interval", "Margin", "MDE", "n")
+HEAD = ("Check", "Verdict", "Baseline", "Candidate", "Worse by", "95 % interval", "Margin", "MDE", "n", "Unit")
 """Columns of the table, on the terminal and in Markdown."""
 
 _LEGEND = (
-    "*Worse by* is the paired difference over songs, turned so that positive is worse. A check passes if its whole "
-    "interval lies below the margin, and fails if a loss beyond the margin is shown after correcting for the number of "
-    "checks. *MDE* is the smallest loss from zero that this many songs (*n*; missing in brackets) show with 80 % power."
+    "*Worse by* is the paired difference over songs, turned so that positive is worse; of wanted ranges the distance "
+    "outside is compared. A check passes if its whole interval lies below the margin, and fails if a loss beyond the "
+    "margin is shown after correcting for the number of checks. *MDE* is the smallest loss from zero that this many "
+    "songs (*n*; missing in brackets) show with 80 % power."
 )
 
 
 def row(check: Check) -> tuple[str, ...]:
     """The cells of a check, in the order of `HEAD`, not escaped."""
-    limited = check.kind in ("limit", "threshold") and check.limit is not None
-    bound = f"limit {wording.value(check, check.limit)}" if limited else wording.width(check, check.margin)
+    limited = check.limit is not None
     return (
-        wording.name(check),
+        wording.plain(check.id),
         wording.verdict(check),
-        wording.value(check, check.baseline),
-        wording.value(check, check.candidate),
-        wording.difference(check, check.difference) + (" outside" if check.compared == "distance" else ""),
-        wording.interval(check),
-        bound,
-        wording.width(check, check.mde),
+        wording.bare(check, check.baseline),
+        wording.bare(check, check.candidate),
+        wording.bare(check, check.difference, signed=True),
+        wording.bare_interval(check),
+        f"limit {wording.bare(check, check.limit)}" if limited else wording.bare(check, check.margin),
+        wording.bare(check, check.mde),
         wording.counted(check),
+        wording.unit(check),
     )
 
 
@@ -86,7 +87,8 @@ def to_markdown(result: GateResult) -> str:
             for check in open_checks
         ]
     lines += ["", f"<sub>{_LEGEND} Seed {result.seed}, exit code {result.exit_code}.</sub>", ""]
-    return "\n".join(lines)
+    # Names from a run must not call anybody into the pull request.
+    return "\n".join(lines).replace("@", "&#64;")
 
 
 def to_annotations(result: GateResult) -> list[str]:
@@ -105,7 +107,7 @@ def _escape(text: str) -> str:
 
 
 def _facts(check: Check) -> str:
-    facts = [f"{name}: {value}" for name, value in zip(HEAD, row(check), strict=True) if value != "—"]
+    facts = [f"{name}: {value}" for name, value in zip(HEAD, row(check), strict=True) if value not in ("", "—")]
     facts += [f"Method: {check.method}"] if check.method else []
     for who, signature in (("Candidate", check.candidate_signature), ("Baseline", check.baseline_signature)):
         facts += [f"{who} signature: {signature}"] if signature else []
