@@ -2,7 +2,9 @@
 
 import base64
 import json
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,17 @@ import soundfile
 
 from evalkit.store import EvaluatorInfo, ModelInfo, RunData, RunInfo, StageTiming, SuiteInfo, SystemInfo, overview_path
 from evalkit.types import Metric, Prompt, Score, Section, Song, Tags
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--autoplay-policy=no-user-gesture-required",
+]
 
 SAMPLE_RATE = 8000
 
@@ -375,3 +388,15 @@ def make_run(tmp_path: Path) -> Callable[..., RunData]:
         return fake_run(folder, **options)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium, or skip."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no chromium on the path; set CHROMIUM to its executable")
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield found
+        found.close()
