@@ -11,7 +11,7 @@ from torch.nn import functional
 from generation.songgeneration2.checkpoint import Checkpoint
 from generation.songgeneration2.lelm.conditions import Conditioner
 from generation.songgeneration2.lelm.config import LelmConfig
-from generation.songgeneration2.lelm.linear import linear
+from generation.songgeneration2.lelm.linear import Matrix, linear, pack
 from generation.songgeneration2.lelm.stepping import FixedSteps
 from generation.songgeneration2.lelm.tower import KvCache, Precision, Tower
 from generation.songgeneration2.lelm.weights import LelmCheckpoint
@@ -25,7 +25,7 @@ class FirstStage:
 
     tower: Tower
     table: Tensor
-    head: Tensor
+    head: Matrix
 
     def embed(self, codes: Tensor) -> Tensor:
         """Embeddings of mixed codes [...] -> [..., dim]."""
@@ -43,12 +43,12 @@ class SecondStage:
     tower: Tower
     vocal_table: Tensor
     backing_table: Tensor
-    bridge_own: Tensor
-    bridge_states: Tensor
+    bridge_own: Matrix
+    bridge_states: Matrix
     bridge_bias: Tensor
-    bridge_out: Tensor
+    bridge_out: Matrix
     bridge_out_bias: Tensor
-    heads: Tensor
+    heads: Matrix
 
     def embed(self, vocal: Tensor, backing: Tensor) -> Tensor:
         """Embeddings of a pair of codes [...] -> [..., dim]."""
@@ -134,7 +134,7 @@ class Lelm:
         return FirstStage(
             tower=self._load_tower("transformer", self.config.n_layers1, self.config.rope_theta1),
             table=self._activation("emb.0.weight"),
-            head=self._matrix("transformer.lm_head.weight"),
+            head=pack(self._matrix("transformer.lm_head.weight")),
         )
 
     def _load_second(self) -> SecondStage:
@@ -144,12 +144,12 @@ class Lelm:
             tower=self._load_tower("transformer2", self.config.n_layers2, self.config.rope_theta2),
             vocal_table=self._activation("layer2_emb.1.weight"),
             backing_table=self._activation("layer2_emb.2.weight"),
-            bridge_own=own.contiguous(),
-            bridge_states=states.contiguous(),
+            bridge_own=pack(own.contiguous()),
+            bridge_states=pack(states.contiguous()),
             bridge_bias=self._activation("mlp.0.bias"),
-            bridge_out=self._matrix("mlp.2.weight"),
+            bridge_out=pack(self._matrix("mlp.2.weight")),
             bridge_out_bias=self._activation("mlp.2.bias"),
-            heads=torch.cat([self._matrix(f"linears.{head}.weight") for head in (0, 1)]),
+            heads=pack(torch.cat([self._matrix(f"linears.{head}.weight") for head in (0, 1)])),
         )
 
     def _load_tower(self, stem: str, n_layers: int, theta: float) -> Tower:

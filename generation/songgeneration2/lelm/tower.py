@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from generation.songgeneration2.lelm.linear import linear
+from generation.songgeneration2.lelm.linear import Matrix, linear, pack
 
 
 class TensorReader(Protocol):
@@ -52,10 +52,10 @@ def make_precision(name: str, device: str | torch.device = "cpu") -> Precision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layer:
-    qkv: Tensor
-    out: Tensor
-    gate_up: Tensor
-    down: Tensor
+    qkv: Matrix
+    out: Matrix
+    gate_up: Matrix
+    down: Matrix
     norm1: Tensor
     norm2: Tensor
 
@@ -137,16 +137,18 @@ class Tower:
             return reader.tensor(stem + name, dtype=precision.activations, device=precision.device)
 
         return _Layer(
-            qkv=torch.cat(
-                [
-                    self._pair_channels(matrix("self_attn.q")),
-                    self._pair_channels(matrix("self_attn.k")),
-                    matrix("self_attn.v"),
-                ]
+            qkv=pack(
+                torch.cat(
+                    [
+                        self._pair_channels(matrix("self_attn.q")),
+                        self._pair_channels(matrix("self_attn.k")),
+                        matrix("self_attn.v"),
+                    ]
+                )
             ),
-            out=matrix("self_attn.o"),
-            gate_up=torch.cat([matrix("mlp.gate"), matrix("mlp.up")]),
-            down=matrix("mlp.down"),
+            out=pack(matrix("self_attn.o")),
+            gate_up=pack(torch.cat([matrix("mlp.gate"), matrix("mlp.up")])),
+            down=pack(matrix("mlp.down")),
             norm1=norm("input_layernorm.weight"),
             norm2=norm("post_attention_layernorm.weight"),
         )
@@ -258,14 +260,40 @@ def _attend_shared(query: Tensor, keys: Tensor, values: Tensor, first_keys: Tens
     n_shared = first_keys.shape[1]
     even = functional.scaled_dot_product_attention(query[0::2], keys[0::2], values[0::2])
     own_keys, own_values = keys[1::2, :, n_shared:], values[1::2, :, n_shared:]
-    scaled = query[1::2] * query.shape[-1] ** -0.5
     # Heads lead for the shared part: there the songs of a head are the rows of one product.
-    first = (scaled[:, :, 0].transpose(0, 1) @ first_keys.transpose(-1, -2)).transpose(0, 1)[:, :, None]
-    scores = torch.cat([first, scaled @ own_keys.transpose(-1, -2)], dim=-1)
-    weights = scores.float().softmax(-1).to(query.dtype)
-    first = (weights[:, :, 0, :n_shared].transpose(0, 1) @ first_values).transpose(0, 1)[:, :, None]
-    odd = first + weights[..., n_shared:] @ own_values
+    by_head = (query[1::2, :, 0] * query.shape[-1] ** -0.5).transpose(0, 1)
+    first = by_head @ first_keys.transpose(-1, -2)
+    if query.device.type == "cpu" and query.dtype == torch.float32:
+        odd = _merge(first, first_values, *_FLASH_CPU(query[1::2], own_keys, own_values)[:2])
+    else:
+        own = by_head.transpose(0, 1)[:, :, None] @ own_keys.transpose(-1, -2)
+        scores = torch.cat([first.transpose(0, 1)[:, :, None], own], dim=-1)
+        weights = scores.float().softmax(-1).to(query.dtype)
+        shared = (weights[:, :, 0, :n_shared].transpose(0, 1) @ first_values).transpose(0, 1)[:, :, None]
+        odd = shared + weights[..., n_shared:] @ own_values
     return torch.stack([even, odd], dim=1).flatten(0, 1)
+
+
+_FLASH_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+"""Attention that also gives the logarithm of its normaliser, and reads keys where they lie."""
+
+
+def _merge(first: Tensor, first_values: Tensor, own: Tensor, own_norm: Tensor) -> Tensor:
+    """Attention over two parts of the positions from the attention over each.
+
+    Args:
+        first: Scores of the first part [heads, rows, shared].
+        first_values: Its values [heads, shared, head_dim].
+        own: Attended values of the other part [rows, heads, 1, head_dim].
+        own_norm: Logarithm of its normaliser [rows, heads, 1].
+
+    Returns:
+        Attended values of both [rows, heads, 1, head_dim].
+    """
+    norm = first.logsumexp(-1, keepdim=True)
+    attended = ((first - norm).exp() @ first_values).transpose(0, 1)[:, :, None]
+    share = torch.sigmoid(norm.transpose(0, 1) - own_norm)[..., None]
+    return own + share * (attended - own)
 
 
 def _causal(count: int, stop: int, device: torch.device) -> Tensor:

@@ -3,7 +3,7 @@ import torch
 
 from generation.songgeneration2.checkpoint import Checkpoint
 from generation.songgeneration2.lelm.config import tiny_config
-from generation.songgeneration2.lelm.linear import linear
+from generation.songgeneration2.lelm.linear import linear, pack
 from generation.songgeneration2.lelm.model import Lelm
 from generation.songgeneration2.lelm.random_weights import random_weights
 from generation.songgeneration2.lelm.tower import KvCache
@@ -86,3 +86,14 @@ def test_linear_widens_large_weights_block_by_block():
     x, weight = torch.randn(2, 1000, generator=generator), torch.randn(1300, 1000, generator=generator).half()
     with torch.inference_mode():
         torch.testing.assert_close(linear(x, weight), x @ weight.float().t(), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(48, 32), (1024, 16), (4096, 8), (7, 5)])
+@pytest.mark.parametrize("rows", [1, 2, 16, 100])
+def test_a_packed_matrix_gives_the_usual_product(shape, rows):
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    x = torch.randn(rows, 1, shape[1], generator=torch.Generator().manual_seed(2))
+    packed = pack(weight.clone())
+    torch.testing.assert_close(linear(x, packed), torch.nn.functional.linear(x, weight))
+    half = weight.bfloat16()
+    assert pack(half) is half, "half formats are kept as they are: they save memory"
