@@ -54,7 +54,7 @@ for (const table of $$("table.sortable")) {
       const down = head.getAttribute("aria-sort") === "ascending";
       for (const other of heads) if (other.hasAttribute("aria-sort")) other.setAttribute("aria-sort", "none");
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const keyed = $$("tbody tr", table).map((row, place) => [row, row.children[column].dataset.v, place]);
+      const keyed = $$("tbody tr", table).map((row, place) => [row, (row.children[column] || row).dataset.v || "", place]);
       const numeric = keyed.every(([, value]) => value === "" || !Number.isNaN(Number(value)));
       keyed.sort(([, a, i], [, b, j]) => {
         if (a === "" || b === "") return (a === "") - (b === "") || i - j;
