@@ -1,0 +1,1 @@
+"""What style words mean: closed classes with their tags, and sentences made of tags."""
