@@ -18,6 +18,7 @@ from evalkit.exchange import Pair, by_size, exchange_p, exchange_p_many
 from evalkit.resampling import EXACT_UP_TO, LEVEL, RESAMPLES, Array, bca_interval, percentile_interval
 from evalkit.significance import (
     cohen_dz,
+    detectable_effect,
     holm,
     mcnemar_p,
     minimum_detectable_effect,
@@ -38,6 +39,7 @@ __all__ = [
     "cohen_dz",
     "compare_many",
     "compare_paired",
+    "detectable_effect",
     "difference_intervals",
     "differences",
     "exchange_p",
@@ -80,7 +82,7 @@ class PairedComparison:
         rank_biserial: Matched rank-biserial correlation in [-1, 1].
         sd: Standard deviation of the per-prompt differences.
         se: Standard error of the difference; for ratios by their linear approximation, which weighs long prompts more.
-        mde: Smallest difference that this many pairs show with 80 % power, from ``se``; None if all songs are equal.
+        mde: Smallest difference that this many pairs show with 80 % power; None if all differences are equal.
         method: How the interval and the p-value were found.
     """
 
@@ -240,7 +242,8 @@ def _comparison(pair: Pair, interval: Interval, p_value: float | None, seed: int
     if not _has_difference(pair):
         return _nothing(n, ours.n_missing, ours.estimate, theirs.estimate)
     each = differences(ours, theirs)
-    se = _standard_error(pair)
+    shares = _shares(pair)
+    se = float(np.std(shares, ddof=1)) / math.sqrt(n) if n > 1 else None
     method = f"fewer than {MIN_PAIRS} pairs: no claim"
     if p_value is not None:
         exchange = "all exchanges" if n <= EXACT_UP_TO else f"{resamples} random exchanges"
@@ -259,17 +262,17 @@ def _comparison(pair: Pair, interval: Interval, p_value: float | None, seed: int
         rank_biserial=rank_biserial(each),
         sd=float(np.std(each, ddof=1)) if len(each) > 1 else None,
         se=se,
-        mde=minimum_detectable_effect(se, 1) if se else None,
+        mde=detectable_effect(shares),
         method=method,
     )
 
 
-def _standard_error(pair: Pair) -> float | None:
-    n = len(pair[0].prompt_ids)
-    if n < 2:
-        return None
+def _shares(pair: Pair) -> Array:
+    """What each prompt contributes to the difference; for means its own difference, but for a constant [prompts]."""
     ours, theirs = ((v.numerators - _estimate(v) * v.denominators) / v.denominators.mean() for v in pair)
-    return float(np.std(ours - theirs, ddof=1)) / math.sqrt(n)
+    shares = ours - theirs
+    size = max(float(np.max(np.abs(v.numerators))) / float(v.denominators.mean()) for v in pair)
+    return np.where(np.abs(shares) <= 1e-13 * size, 0.0, shares)
 
 
 def _estimate(values: PromptValues) -> float:
