@@ -3,11 +3,14 @@
 All pairs of systems are tested, paired by prompt, and the p-values are adjusted by Holm for the number of pairs. Two
 systems share a tier exactly if they are not separable, so a system may stand in several tiers.
 
-Source: Holm, 1979; Piepho, 2004 (letters for pairwise comparisons, insert and absorb).
+Source: Holm, 1979; Hoeffding, 1963; Piepho, 2004 (letters for pairwise comparisons, insert and absorb).
 """
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from evalkit.comparison import align, exchange_p_many, holm
 from evalkit.stats import PromptValues
@@ -17,7 +20,12 @@ from reports.estimates import FEW
 LEVEL = 0.05
 SEED = 0
 PERMUTATIONS = 10_000
-MAX_PERMUTATIONS = 200_000
+PER_PAIR = 40
+"""Exchanges for each pair of the family: fewer, and no p-value could stay below the level after Holm."""
+
+MAX_WORK = 50_000_000
+"""Pairs times exchanges; beyond, p-values are bounded instead of drawn."""
+
 MAX_EXACT = 40
 """With more systems than this, or very tangled results, tiers are runs of neighbours: fewer claims, never more."""
 
@@ -56,8 +64,14 @@ def make_tiers(systems: Sequence[PromptValues | None], direction: str) -> Tiers:
     sign = -1.0 if direction == "higher" else 1.0
     able.sort(key=lambda place: (sign * (estimates[place] or 0.0), place))
     pairs, tested = _pairs([systems[place] for place in able])
-    permutations = min(MAX_PERMUTATIONS, max(PERMUTATIONS, 40 * len(tested)))
-    adjusted = holm(exchange_p_many(tested, seed=SEED, permutations=permutations)) if tested else []
+    permutations = max(PERMUTATIONS, PER_PAIR * len(tested))
+    if permutations * len(tested) <= MAX_WORK:
+        p_values = exchange_p_many(tested, seed=SEED, permutations=permutations)
+        how = f"p by {permutations:,} random exchanges, seed {SEED}"
+    else:
+        p_values = [bound_p(*pair) for pair in tested]
+        how = "p bounded by Hoeffding's inequality, since there are so many"
+    adjusted = holm(p_values)
     separable = {pair for pair, p in zip(pairs, adjusted, strict=True) if p <= LEVEL}
     groups = groups_of(len(able), separable)
     of: list[tuple[int, ...]] = list(nothing)
@@ -67,8 +81,8 @@ def make_tiers(systems: Sequence[PromptValues | None], direction: str) -> Tiers:
         of=tuple(of),
         separable=frozenset((min(able[i], able[j]), max(able[i], able[j])) for i, j in separable),
         n_pairs=len(tested),
-        method=f"All pairs of systems, {numbers.count(len(tested), 'pair')}, paired by prompt; p by {permutations:,} "
-        f"random exchanges, seed {SEED}, adjusted by Holm, level {LEVEL:g}.",
+        method=f"All pairs of systems, {numbers.count(len(tested), 'pair')}, paired by prompt; {how}, "
+        f"adjusted by Holm, level {LEVEL:g}.",
     )
 
 
@@ -92,6 +106,21 @@ def text_of(tiers: Sequence[int]) -> str:
     if len(tiers) > 1 and list(tiers) == list(range(tiers[0], tiers[-1] + 1)):
         return f"{tiers[0]}{numbers.EN_DASH}{tiers[-1]}"
     return ", ".join(str(tier) for tier in tiers)
+
+
+def bound_p(ours: PromptValues, theirs: PromptValues) -> float:
+    """Upper bound of the p-value of `evalkit.exchange.exchange_p`: never too small, and needs no draws.
+
+    Exchanging the outcomes of a prompt turns the sign of its difference d, and sums of random signs times d exceed t
+    with a chance of at most 2 exp(-t^2 / (2 sum d^2)). Ratios with unequal denominators are no such sums: 1.
+
+    Source: Hoeffding, 1963.
+    """
+    if not np.array_equal(ours.denominators, theirs.denominators):
+        return 1.0
+    each = ours.numerators - theirs.numerators
+    squares = math.fsum(each**2)
+    return min(1.0, 2.0 * math.exp(-(math.fsum(each) ** 2) / (2.0 * squares))) if squares > 0 else 1.0
 
 
 def _pairs(

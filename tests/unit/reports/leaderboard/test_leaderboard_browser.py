@@ -163,6 +163,7 @@ def test_two_hundred_runs(
         )
         for name in ("index.html", "wer.html"):
             page = visit(next(site.rglob(name)))
+            page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length")
             paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
             sort = page.evaluate(
                 """() => new Promise(done => {

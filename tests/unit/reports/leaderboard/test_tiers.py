@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.comparison import compare_paired, holm
+from evalkit.comparison import compare_paired, exchange_p, holm
 from evalkit.stats import PromptValues
 from reports.leaderboard import tiers
-from reports.leaderboard.tiers import groups_of, make_tiers
+from reports.leaderboard.tiers import bound_p, groups_of, make_tiers
 
 
 def values(numbers: object) -> PromptValues:
@@ -130,3 +130,20 @@ def test_more_systems_get_more_exchanges() -> None:
     found = make_tiers(systems, "lower")
     assert found.n_pairs == 780
     assert [of[0] for of in found.of] == list(range(1, 41))
+
+
+@given(st.lists(st.floats(-10, 10, allow_nan=False), min_size=6, max_size=12))
+def test_the_bound_is_never_below_the_exact_p(each: list[float]) -> None:
+    ours, theirs = values(each), values([0.0] * len(each))
+    assert bound_p(ours, theirs) >= exchange_p(ours, theirs) - 1e-9
+
+
+def test_two_hundred_systems_are_told_apart_in_seconds() -> None:
+    rng = np.random.default_rng(6)
+    hard = rng.normal(size=40)
+    systems = [values(hard + (5.0 if k % 2 else 0.0) + rng.normal(scale=0.3, size=40)) for k in range(200)]
+    found = make_tiers(systems, "lower")
+    assert found.n_pairs == 19_900
+    assert set(found.of[::2]) == {(1,)}
+    assert set(found.of[1::2]) == {(2,)}
+    assert "Hoeffding" in found.method
