@@ -10,7 +10,7 @@ import typer
 from evalkit.errors import EvalkitError, StoreError
 
 if TYPE_CHECKING:
-    from evalkit.gate.result import GateResult
+    from evalkit.gate.result import Check, GateResult
 
 baseline_app = typer.Typer(no_args_is_help=True, help="Keep a run as one small file to compare with.")
 
@@ -30,6 +30,9 @@ def gate(
     ] = False,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write a summary for a pull request.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with every check and how it came about.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """May the candidate replace the baseline? Exit code 0 yes; 1 no; 2, 3, 4 not known."""
@@ -39,8 +42,9 @@ def gate(
     from evalkit.gate import rules as rule_files
     from evalkit.gate import writers
     from evalkit.gate.judge import DEFAULT, judge
+    from evalkit.gate.page import to_html
 
-    for path in (junit, markdown):
+    for path in (junit, markdown, html):
         _remove_old(path)
     asked = None if rules is None else rule_files.load(rules)
     candidate = runfolder.load(folder)
@@ -63,6 +67,8 @@ def gate(
         write_atomically(junit, writers.to_junit(result).encode())
     if markdown is not None:
         write_atomically(markdown, writers.to_markdown(result).encode())
+    if html is not None:
+        write_atomically(html, to_html(result).encode("utf-8", "replace"))
     if as_json:
         typer.echo(result.to_json())
     else:
@@ -100,20 +106,29 @@ def _print(result: "GateResult") -> None:
     console.print(writers.headline(result))
     for notice in result.notices:
         console.print(wording.plain(notice), style="yellow")
+    console.print()
+    rows = [writers.row(check) for check in result.checks]
+    shown = [place for place in range(len(writers.HEAD)) if any(row[place] not in ("", "—") for row in rows)]
     found = Table(box=None, header_style="bold", pad_edge=False)
-    for name in writers.HEAD:
-        found.add_column(name, overflow="fold", justify="left" if name in ("Check", "Verdict", "Unit") else "right")
-    for check in result.checks:
-        style = "red" if check.blocks else "yellow" if check.warns else None
-        found.add_row(*writers.row(check), style=style)
+    found.add_column("")
+    for place in shown:
+        is_text = writers.HEAD[place] in ("Check", "Verdict", "Unit")
+        found.add_column(writers.HEAD[place], overflow="fold", justify="left" if is_text else "right")
+    for check, row in zip(result.checks, rows, strict=True):
+        found.add_row(writers.mark(check), *(row[place] for place in shown), style=_style(check))
     console.print(found)
+    console.print()
     for check in result.checks:
         if check.blocks or check.warns:
-            console.print(f"{wording.name(check)}: {wording.plain(check.reason)}")
+            console.print(f"{writers.mark(check)} {wording.name(check)}: {wording.plain(check.reason)}", soft_wrap=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in writers.to_annotations(result):
             typer.echo(line)
-    console.print(wording.plain(result.conclusion), style="bold")
+    console.print(wording.plain(result.conclusion), style="bold red" if not result.passed else "bold green")
+
+
+def _style(check: "Check") -> str | None:
+    return "red" if check.blocks else "yellow" if check.warns else None
 
 
 def _remove_old(path: Path | None) -> None:

@@ -20,7 +20,7 @@ from evalkit.gate import wording
 from evalkit.gate.demands import Demand
 from evalkit.gate.limits import MAX_MISSING
 from evalkit.gate.quantities import CONDITIONAL
-from evalkit.gate.result import Check, Verdict
+from evalkit.gate.result import Check, Verdict, exceeds
 from evalkit.pairing import Job, Side, compare_jobs, make_job, turned
 from evalkit.significance import holm
 from evalkit.stats import BINARY_UNIT, PromptValues
@@ -95,6 +95,11 @@ class _Case:
         return self.paired.difference * self.job.oriented + 0.0  # no -0.0
 
     @property
+    def size(self) -> float:
+        """The largest of the numbers that were subtracted."""
+        return max((abs(found) for found in (values.estimate for values in self.job.values) if found), default=0.0)
+
+    @property
     def margin(self) -> float:
         """Of a statistical demand."""
         assert self.demand.margin is not None
@@ -103,7 +108,11 @@ class _Case:
 
 def _p_values(cases: Sequence[_Case], seed: int, resamples: int) -> list[float]:
     """Two-sided p-values of "the loss is the margin", for losses beyond it; 1 for all others [cases]."""
-    losses = [place for place, case in enumerate(cases) if case.worse is not None and case.worse > case.margin]
+    losses = [
+        place
+        for place, case in enumerate(cases)
+        if case.worse is not None and exceeds(case.worse, case.margin, case.size)
+    ]
     out = [1.0] * len(cases)
     # Where the margin is 0 the comparison has tested it already, and exactly so for yes/no metrics.
     shifted = [place for place in losses if cases[place].margin > 0]
@@ -135,11 +144,11 @@ def _judge(case: _Case, p_value: float, p_adjusted: float, level: float, seed: i
     verdict: Verdict = "inconclusive"
     if high < 0:
         verdict = "improved"
-    elif high <= margin:
+    elif not exceeds(high, margin, case.size):
         verdict = "pass"
-    elif low > margin:
+    elif exceeds(low, margin, case.size):
         adjusted_low = _lower_end(case, level, seed, resamples)
-        if adjusted_low > margin and p_adjusted <= ALPHA:
+        if exceeds(adjusted_low, margin, case.size) and p_adjusted <= ALPHA:
             verdict = "fail"
     check = replace(
         _base(case),
@@ -227,7 +236,7 @@ def _threshold(case: _Case) -> Check:
     worse = case.worse
     if case.problem or worse is None:
         return replace(base, verdict="insufficient_data", reason=case.problem or "There is no difference.")
-    broken = worse > allowed
+    broken = exceeds(worse, allowed, case.size)
     words = f"The mean is {wording.width(base, worse)} {'worse' if worse > 0 else 'or better'}"
     if worse <= 0:
         words = "The mean is not worse"

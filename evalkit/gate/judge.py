@@ -43,7 +43,7 @@ def judge(
         resamples: Bootstrap resamples and random exchanges.
 
     Raises:
-        ConfigError: a system is not to be found, suites differ, or a rule asks what its metric cannot answer.
+        ConfigError: a system is not to be found, or a rule asks what its metric cannot answer.
     """
     asked = rules or DEFAULT_RULES
     candidate = with_quantities(candidate)
@@ -60,7 +60,11 @@ def judge(
         theirs = Side(baseline, baseline_system or _other_system(baseline, ours.system))
         baseline_run, baseline_name = baseline.info.run_id, theirs.system
         checks += limits.incomplete(theirs, "baseline")
-        shared, said = shared_prompts(candidate, baseline, allow_mismatch)
+        try:
+            shared, said = shared_prompts(candidate, baseline, allow_mismatch)
+        except ConfigError as error:  # a pipeline wants a result it can show, so this is one
+            checks.append(_verdict_of_run("suite", "Same suite", "insufficient_data", str(error)))
+            shared, said = [], []
         notices += [*said, *take_notices(candidate, baseline)]
         found = demands(ours, theirs, asked, shared, notices, optional=rules is None)
         checks += difference_checks(ours, theirs, found, allow_mismatch, seed, resamples)

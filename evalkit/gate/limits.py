@@ -6,7 +6,7 @@ from dataclasses import replace
 from evalkit.comparison import MIN_PAIRS
 from evalkit.gate import wording
 from evalkit.gate.demands import Demand
-from evalkit.gate.result import Check
+from evalkit.gate.result import Check, exceeds
 from evalkit.gate.rules import Rules
 from evalkit.pairing import Side
 from evalkit.stats import BINARY_UNIT, prompt_values
@@ -160,7 +160,7 @@ def _set_limit(side: Side, demand: Demand, check: Check, name: str, limit: float
 
 
 def _breaks(value: float, name: str, limit: float) -> bool:
-    return value > limit if name == "max" else value < limit
+    return exceeds(value, limit) if name == "max" else exceeds(limit, value)
 
 
 def _allowed(check: Check, name: str) -> str:

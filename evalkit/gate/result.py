@@ -23,6 +23,21 @@ PRECEDENCE = (EXIT_INCOMPLETE, EXIT_FAIL, EXIT_CONFIGURATION, EXIT_INCONCLUSIVE,
 """Which exit code counts if checks differ: of half a run nothing else is worth saying; then what is proven."""
 
 
+DUST = 1e-12
+"""Relative; a number this near to what is allowed is what is allowed."""
+
+
+def exceeds(value: float, allowed: float, size: float = 0.0) -> bool:
+    """Whether a value lies above what is allowed by more than rounding.
+
+    Args:
+        value: The number.
+        allowed: The margin or limit.
+        size: Largest number that went into the value.
+    """
+    return value - allowed > DUST * max(abs(value), abs(allowed), size)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One demand and what became of it.

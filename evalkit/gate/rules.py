@@ -19,11 +19,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evalkit.errors import ConfigError
+from evalkit.registry import suggestion
 
 Policy = Literal["fail", "warn", "extend"]
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Strict, since a lax reader takes true for 1 and "0.01" for a number.
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+End = Annotated[float, Field(strict=True)]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -48,11 +51,11 @@ class Rule(BaseModel):
     max: Finite | None = None
     """Absolute limit of the candidate's mean, or of every song."""
     min: Finite | None = None
-    each_song: bool = False
+    each_song: Annotated[bool, Field(strict=True)] = False
     """Whether ``max`` and ``min`` hold for every song instead of the mean."""
     direction: Literal["lower", "higher"] | None = None
     """Which way is better, where the metric does not say or says otherwise."""
-    good: tuple[float, float] | None = None
+    good: tuple[End, End] | None = None
     """Wanted range instead of the metric's own (``inf`` for an open end); the distance outside it may not grow."""
     policy: Policy | None = None
     """What an inconclusive result does; the file's ``policy`` if absent."""
@@ -84,11 +87,11 @@ class Rules(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: Literal[1] = 1
+    version: Annotated[int, Field(strict=True, ge=1, le=1)] = 1
     policy: Policy = "warn"
-    max_failed_songs: Annotated[int, Field(ge=0)] = 0
+    max_failed_songs: Annotated[int, Field(strict=True, ge=0)] = 0
     """Songs of the candidate that may have failed."""
-    sample_rate: Annotated[int, Field(gt=0)] | None = None
+    sample_rate: Annotated[int, Field(strict=True, gt=0)] | None = None
     """Sample rate in Hz that every song must have."""
     rules: tuple[Rule, ...] = Field(default=(), alias="rule")
 
@@ -131,28 +134,65 @@ def load(path: Path) -> Rules:
         raise ConfigError(f"The rules file {path} cannot be read: {error}.") from error
     try:
         return Rules.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"The rules file {path} is not TOML: {error}.") from error
     except ValidationError as error:
-        raise ConfigError(f"The rules file {path}: {'; '.join(_sentences(error))}.") from error
+        raise ConfigError(f"The rules file {path}: {'; '.join(_sentences(error))}.", "See: docs/gates.md") from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, or 1,000 brackets, are no TOMLDecodeError
+        raise ConfigError(f"The rules file {path} is not TOML: {_short(str(error), 200)}.") from error
+
+
+EXPECTED = {
+    "rule": "one or more [[rule]] tables",
+    "version": "1",
+    "policy": '"fail", "warn" or "extend"',
+    "max_failed_songs": "a whole number, 0 or more",
+    "sample_rate": "a whole number of Hz",
+    "metric": "the name of a metric",
+    "title": "a text",
+    "languages": '"each" or a list of languages such as ["en", "zh"]',
+    "prompts": 'a list of patterns such as ["en-*"]',
+    "margin": "a number, 0 or more, in the metric's own unit",
+    "threshold": "a number, 0 or more, in the metric's own unit",
+    "max": "a number",
+    "min": "a number",
+    "each_song": "true or false",
+    "direction": '"lower" or "higher"',
+    "good": "two numbers such as [-16.0, -9.0]",
+}
+"""What may stand behind each key of a rules file."""
 
 
 def _sentences(error: ValidationError) -> list[str]:
+    """One sentence for each key: where, what was found, what was expected."""
     found: dict[str, str] = {}
     for problem in error.errors():
-        parts = [part for part in problem["loc"] if not str(part).startswith(("literal[", "tuple[", "constrained-"))]
+        keys = [part for part in problem["loc"] if part in EXPECTED or isinstance(part, int)]
+        unknown = problem["loc"][-1] if problem["type"] == "extra_forbidden" else None
         place: list[str] = []
-        for part in parts:
-            if isinstance(part, int) and place and place[-1] == "rule":
-                place[-1] = f"rule {part + 1}"
-            else:
-                place.append(str(part))
-        where = ", ".join(place) or "the whole file"
-        message = problem["msg"].removeprefix("Value error, ")
-        found.setdefault(where, f"{where}: {message[:1].lower()}{message[1:]} (found {_short(problem['input'])})")
+        for part in keys:
+            if isinstance(part, int):
+                if place and place[-1] == "rule":
+                    place[-1] = f"rule {part + 1}"
+                continue
+            place.append(str(part))
+        where = ", ".join(place)
+        if unknown is not None:
+            known = [key for key in EXPECTED if key in (_names(Rule) if where else _names(Rules))]
+            text = f"the key {_short(unknown)} is unknown. {suggestion(str(unknown), known)}".rstrip(".")
+        elif problem["type"] == "value_error":
+            text = problem["msg"].removeprefix("Value error, ")
+        elif problem["type"] == "missing" and isinstance(problem["loc"][-1], str):
+            text = f"is missing, expected {EXPECTED[place[-1]]}"
+        else:
+            expected = EXPECTED.get(place[-1], "a table with a metric") if place else "a table"
+            text = f"expected {expected}, found {_short(problem['input'])}"
+        found.setdefault(f"{where}/{unknown}", f"{where}: {text}" if where else text)
     return list(found.values())
 
 
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+def _names(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+def _short(value: object, length: int = 60) -> str:
+    text = value if isinstance(value, str) and length > 60 else repr(value)
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -34,6 +34,11 @@ def row(check: Check) -> tuple[str, ...]:
     )
 
 
+def mark(check: Check) -> str:
+    """One sign: passes, lets through with a warning, or blocks."""
+    return "✗" if check.blocks else "!" if check.warns else "✓"
+
+
 def headline(result: GateResult) -> str:
     """Who was held against whom."""
     against = f"{result.baseline_system} of {result.baseline_run}" if result.baseline_run else "no baseline"
@@ -106,9 +111,14 @@ def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _facts(check: Check) -> str:
-    facts = [f"{name}: {value}" for name, value in zip(HEAD, row(check), strict=True) if value not in ("", "—")]
-    facts += [f"Method: {check.method}"] if check.method else []
+def provenance(check: Check) -> list[str]:
+    """How the numbers of a check came about, one fact a line."""
+    facts = [f"Method: {check.method}"] if check.method else []
     for who, signature in (("Candidate", check.candidate_signature), ("Baseline", check.baseline_signature)):
         facts += [f"{who} signature: {signature}"] if signature else []
-    return "\n".join(map(wording.plain, facts))
+    return [wording.plain(fact) for fact in facts]
+
+
+def _facts(check: Check) -> str:
+    facts = [f"{name}: {value}" for name, value in zip(HEAD, row(check), strict=True) if value not in ("", "—")]
+    return "\n".join([wording.plain(fact) for fact in facts] + provenance(check))
