@@ -43,6 +43,10 @@ class Derived:
         self._store = store
         self._memory: dict[Hashable, Any] = {}
 
+    def of_other(self, digests: Mapping[str, str]) -> "Derived":
+        """Results of other audio, kept in the same place."""
+        return Derived(digests, self._store)
+
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value of ``key``, made on first use and kept while the song is scored."""
         if key not in self._memory:

@@ -1,8 +1,8 @@
 """Kernel audio distance: an unbiased distance between two sets of songs that needs far fewer of them than FAD.
 
 100 times the squared maximum mean discrepancy with a Gaussian kernel whose width is the median distance inside the
-reference set. The estimate is unbiased: 0 on average for two sets of the same distribution, and so a little below 0 half
-of the time. It is never clipped.
+reference set. The estimate is unbiased: 0 on average for two sets of the same distribution, and so a little below 0 for
+half of them. It is never clipped.
 
 Windows of one song are alike, so pairs of windows of the same song are left out: only then is the estimate unbiased for
 songs. With one window a song this is the published definition.
@@ -110,6 +110,7 @@ def bootstrap_interval(sums: KernelSums, seed: int, resamples: int = 1000) -> tu
     n = len(sums.windows)
     generator = np.random.default_rng([seed, n])
     weights = generator.multinomial(n, np.full(n, 1.0 / n), size=resamples).astype(np.float64)
+    weights = weights[np.count_nonzero(weights, axis=1) > 1]  # one song alone forms no pair
     low, high = np.quantile(sums.distance(weights), [0.025, 0.975])
     return float(low), float(high)
 
