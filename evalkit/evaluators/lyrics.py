@@ -1,57 +1,31 @@
-"""Were the words sung? Word, character and phone error rates of the lyric against what Whisper hears."""
+"""Were the words sung? Error rates of the lyric against what Whisper hears, and what kind of errors they are."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalkit.evaluators._ears import Ears, check_options
+from evalkit.errors import ConfigError
+from evalkit.evaluators import _lyric_language
+from evalkit.evaluators import _lyric_measures as measures
+from evalkit.evaluators._ears import ENGINE_OPTIONS, Ears, check_options
+from evalkit.evaluators._lyric_errors import Diagnosis
+from evalkit.evaluators._lyric_metrics import ACTIVITY, INPUTS, LANGUAGE, LEVELS, METRICS, PHONES, SECOND, rate_name
 from evalkit.evaluators.base import ModelLocator, make_signature, ok, too_short, without_value
+from evalkit.models import activity
 from evalkit.models.separation import Separator
-from evalkit.models.transcript import Transcriber, Transcript
-from evalkit.text import g2p, normalise
+from evalkit.models.transcript import Stretch, Transcriber, Transcript
+from evalkit.text import g2p, near, nonlexical, normalise, ties
 from evalkit.text.compare import Comparison, compare
-from evalkit.text.tokens import characters
+from evalkit.text.tokens import Token, characters
 from evalkit.types import Clip, Metric, Score, ScoreStatus
 
 MIN_ACTIVE_SHARE = 0.05
-"""A vocal stem that sounds in less of the song than this holds no vocals."""
+"""A voice that sounds in less of the song than this is none."""
 
-_LEVELS = ("wer", "cer", "per")
-_INPUTS = ("mix", "vocals")
-_TITLES = {"wer": "Word error rate", "cer": "Character error rate", "per": "Phone error rate"}
-_UNITS = {
-    "wer": "words (characters in Chinese, Japanese and other languages written without spaces)",
-    "cer": "written characters without blanks",
-    "per": "phones, so that homophones and spelling variants cost nothing",
-}
-_HEADLINES = frozenset({"wer", "cer", "per", "per_vocals"})
+ERRORS = f"kinds1+{near.NAME}+{nonlexical.NAME}+{ties.NAME}"
+"""Of the rules that tell errors apart, for signatures."""
 
-
-def _name(level: str, source: str, song_mean: bool = False) -> str:
-    return level + ("_vocals" if source == "vocals" else "") + ("_song_mean" if song_mean else "")
-
-
-def _metric(level: str, source: str, song_mean: bool) -> Metric:
-    where = "the vocal stem" if source == "vocals" else "the mix"
-    name = _name(level, source, song_mean)
-    how = (
-        "Mean over songs of min(rate, 1)."
-        if song_mean
-        else "Substitutions, deletions and insertions over the words of the lyric, summed over songs."
-    )
-    return Metric(
-        name=name,
-        title=f"{_TITLES[level]}{', vocal stem' if source == 'vocals' else ''}{', per-song mean' if song_mean else ''}",
-        unit="",
-        direction="lower",
-        bounds=(0.0, 1.0 if song_mean else None),
-        source="evalkit definition, on Whisper (Radford et al. 2022)",
-        licence="MIT",
-        aggregate="mean" if song_mean else "ratio",
-        as_percent=True,
-        headline=name in _HEADLINES,
-        description=f"Counts {_UNITS[level]}; Whisper listens to {where}. {how}",
-    )
+_SECOND_OPTIONS = frozenset({"model", "engine", *ENGINE_OPTIONS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,28 +34,36 @@ class _Heard:
 
     transcript: Transcript
     levels: Mapping[str, Comparison | None]
+    diagnosis: Diagnosis
+
+    @property
+    def words(self) -> Comparison:
+        return self.diagnosis.words
 
 
 class LyricsEvaluator:
-    """Transcribes mix and vocal stem once each and compares words, characters and phones with the lyric.
+    """Transcribes mix and vocals once each, compares words, characters and phones with the lyric, and sorts the errors.
+
+    The plain rates are measured on both inputs; everything else on one, the separated vocals if the profile separates,
+    else the mix (`Ears.primary`); language on the vocals, if the profile allows them.
 
     Args:
-        options: ``model`` (registered name, default ``whisper-base``), ``engine`` (``faster-whisper`` or
-            ``openai-whisper``), ``compute_type``.
+        options: Those of `Ears`, and ``second``: ``model``, ``engine`` and so on of another recogniser.
         locate: Finds model folders.
         transcriber: Used instead of Whisper, for tests and other recognisers.
+        separator: Used instead of HTDemucs.
+        second: Used as the second recogniser.
     """
 
     name: ClassVar[str] = "lyrics"
     version: ClassVar[str] = "2"
-    metrics: ClassVar[tuple[Metric, ...]] = tuple(
-        _metric(level, source, song_mean) for source in _INPUTS for song_mean in (False, True) for level in _LEVELS
-    )
+    metrics: ClassVar[tuple[Metric, ...]] = METRICS
 
     @classmethod
     def required_models(cls, options: Mapping[str, Any]) -> Sequence[str]:
-        """The Whisper model, and HTDemucs if the profile separates."""
-        return Ears.required_models(options)
+        """The Whisper models, and HTDemucs if the profile separates."""
+        second = [str(options["second"]["model"])] if _second_options(options) else []
+        return list(dict.fromkeys([*Ears.required_models(options), *second]))
 
     def __init__(
         self,
@@ -89,121 +71,220 @@ class LyricsEvaluator:
         locate: ModelLocator,
         transcriber: Transcriber | None = None,
         separator: Separator | None = None,
+        second: Transcriber | None = None,
     ) -> None:
-        check_options(self.name, options)
+        check_options(self.name, options, ("second",))
         self._ears = Ears(options, locate, transcriber, separator)
+        second_options = _second_options(options)
+        self._second: Ears | None = None
+        if second_options or second:
+            shared = {"separation": self._ears.separation}
+            self._second = Ears({**shared, **second_options}, locate, second, separator)
 
     def signature(self, metric: str) -> str:
         """Input, recogniser, decoding, text rules and aggregation in one line."""
-        parts: dict[str, str | int | float] = {
-            **self._ears.signature_parts("vocals" if "_vocals" in metric else "mix"),
-            "norm": normalise.NAME,
-        }
-        if metric.startswith("per"):
+        ears = self._ears
+        source = self._source(metric)
+        parts = {**ears.signature_parts(source), "norm": normalise.NAME}
+        if metric in SECOND:
+            other = self._second.signature_parts(source) if self._second else {}
+            parts["second"] = f"{other.get('asr', 'none')},{other.get('engine', '')}".rstrip(",")
+        if metric in PHONES:
             parts["g2p"] = g2p.NAME
-        parts["agg"] = "song_mean" if metric.endswith("_song_mean") else "pooled"
+        if metric in ACTIVITY:
+            parts["voice"] = f"{ears.separation_name('vocals')}+{activity.NAME}"
+        if metric in LANGUAGE:
+            parts["lid"] = _lyric_language.NAME
+        elif metric not in _PLAIN:
+            parts["errors"] = ERRORS
+        parts["agg"] = "song_mean" if metric.endswith("_song_mean") else _AGGREGATES[metric]
         return make_signature(metric, self.version, parts)
 
     def score(self, clip: Clip) -> list[Score]:
-        """Twelve scores: three rates, pooled and per song, on the mix and on the vocal stem."""
-        language = normalise.base_language(clip.prompt.language)
-        if not self._ears.reference(clip):
-            return self._all(clip, "The prompt has no words to sing.")
+        """One score for each metric, in declared order."""
         if reason := too_short(clip):
-            return self._all(clip, reason, "failed")
+            return [self._without(clip, metric.name, reason, "failed") for metric in self.metrics]
+        if not self._ears.reference(clip):
+            leak = measures.leak(clip.prompt.sections, None, self._ears.voice(clip), clip.mix.duration_s)
+            return self._scores(clip, {"vocal_leak": leak}, "The prompt has no words to sing.")
         if self._ears.transcript(clip, "mix") is None:
-            return self._all(clip, f"Whisper does not know the language {language!r}.")
-        heard = {source: self._listen(clip, source, language) for source in _INPUTS if self._ears.has(clip, source)}
-        # Only a stem tells silence from an instrument, so it decides for the mix too.
-        share = heard["vocals"].transcript.active_share if "vocals" in heard else None
-        scores: list[Score] = []
-        for source in _INPUTS:
-            for song_mean in (False, True):
-                for level in _LEVELS:
-                    metric = _name(level, source, song_mean)
-                    if source not in heard:
-                        scores.append(self._without(clip, metric, self._ears.why_not(source)))
-                    else:
-                        scores.append(self._one(clip, metric, level, source, heard[source], share))
-        return scores
+            language = normalise.base_language(clip.prompt.language)
+            return self._scores(clip, {}, f"Whisper does not know the language {language!r}.")
+        voice = self._ears.voice(clip)
+        heard = {
+            source: self._listen(self._ears, clip, source, voice) for source in INPUTS if self._ears.has(clip, source)
+        }
+        found = self._rates(clip, heard) | self._refined(clip, heard[self._ears.primary], voice)
+        found |= self._languages(clip)
+        found |= self._second_opinion(clip, heard[self._ears.primary], voice)
+        return self._scores(clip, found, self._ears.why_not("vocals"))
 
-    def _listen(self, clip: Clip, source: str, language: str) -> _Heard:
-        transcript, words = self._ears.transcript(clip, source), self._ears.words(clip, source)
+    def _source(self, metric: str) -> str:
+        if metric in _PLAIN:
+            return "vocals" if "_vocals" in metric else "mix"
+        if metric in LANGUAGE:
+            return "mix" if self._ears.separation == "none" else "vocals"
+        return self._ears.primary
+
+    def _listen(self, ears: Ears, clip: Clip, source: str, voice: Sequence[Stretch] | None) -> _Heard:
+        language = normalise.base_language(clip.prompt.language)
+        transcript, words = ears.transcript(clip, source), ears.words(clip, source)
         assert transcript is not None
         assert words is not None
-        reference = self._ears.reference(clip)
+        diagnosis = Diagnosis(words=words, language=language, voice=voice)
         levels: dict[str, Comparison | None] = {
             "wer": words,
-            "cer": compare(characters(reference), characters(words.hypothesis)),
+            "cer": compare(characters(words.reference), characters(words.hypothesis)),
             "per": None,
         }
         if g2p.has_g2p(language):
-            phones = g2p.phone_tokens(words.placed_hypothesis(), language)
-            levels["per"] = compare(g2p.phone_tokens(reference, language), phones)
-        return _Heard(transcript=transcript, levels=levels)
+            levels["per"] = compare(
+                g2p.phone_tokens(words.reference, language), g2p.phone_tokens(words.placed_hypothesis(), language)
+            )
+        return _Heard(transcript=transcript, levels=levels, diagnosis=diagnosis)
 
-    def _one(
-        self, clip: Clip, metric: str, level: str, source: str, heard: _Heard, active_share: float | None
-    ) -> Score:
-        comparison = heard.levels[level]
-        language = normalise.base_language(clip.prompt.language)
-        if comparison is None:
-            return self._without(clip, metric, f"There is no grapheme-to-phoneme converter for {language!r}.")
-        rate = comparison.counts.rate
-        if rate is None:
-            return self._without(clip, metric, "The lyric gives no phones.")
-        signature = self.signature(metric)
-        if metric.endswith("_song_mean"):
-            return ok(clip, self.name, metric, min(rate, 1.0), signature)
-        details = _counts(comparison, clip)
-        if level == "wer":
-            details |= _evidence(comparison, heard.transcript)
-        details |= {"input": source, "language": language, "flags": _flags(heard, active_share)}
-        return ok(clip, self.name, metric, rate, signature, **details)
+    def _rates(self, clip: Clip, heard: Mapping[str, _Heard]) -> dict[str, measures.Measured]:
+        found = {}
+        for source, one in heard.items():
+            flags = _flags(one, heard.get("vocals"))
+            for level in LEVELS:
+                measured = _rate(clip, level, one)
+                if measured.value is not None:
+                    extra = {"input": source, "language": one.diagnosis.language, "flags": flags}
+                    more = _evidence(one) if level == "wer" else {}
+                    measured = measures.Measured(value=measured.value, details={**measured.details, **more, **extra})
+                found[rate_name(level, source)] = measured
+                mean = None if measured.value is None else min(measured.value, 1.0)
+                found[rate_name(level, source, True)] = measures.Measured(value=mean, reason=measured.reason)
+        return found
 
-    def _all(self, clip: Clip, reason: str, status: ScoreStatus = "not_applicable") -> list[Score]:
-        return [self._without(clip, metric.name, reason, status) for metric in self.metrics]
+    def _refined(self, clip: Clip, heard: _Heard, voice: Sequence[Stretch] | None) -> dict[str, measures.Measured]:
+        diagnosis, duration_s = heard.diagnosis, clip.mix.duration_s
+        per = _rate(clip, "per", heard)
+        collapsed = measures.collapse(per.value, per.reason)
+        if collapsed.value:
+            why = f"The song collapsed: its phone error rate exceeds {measures.COLLAPSED:.0%}."
+            noncollapsed = measures.nothing(why)
+        else:
+            noncollapsed = per
+        return {
+            **measures.word_measures(diagnosis),
+            **measures.voice_measures(diagnosis),
+            **measures.time_measures(diagnosis, duration_s),
+            "collapse_rate": collapsed,
+            "per_noncollapsed": noncollapsed,
+            "per_clean": self._per_clean(per, diagnosis),
+            "vocal_leak": measures.leak(clip.prompt.sections, diagnosis, voice, duration_s),
+        }
+
+    def _per_clean(self, per: measures.Measured, diagnosis: Diagnosis) -> measures.Measured:
+        if diagnosis.voice is None:
+            return measures.nothing(measures.NO_VOICE)
+        if per.value is None or not diagnosis.hallucinated:
+            return per
+        words = diagnosis.words
+        real = [token for i, token in enumerate(words.placed_hypothesis()) if i not in diagnosis.hallucinated]
+        counts = compare(_phones(words.reference, diagnosis), _phones(real, diagnosis)).counts
+        return measures.ratio(counts.errors, counts.n_ref, per.reason)
+
+    def _languages(self, clip: Clip) -> dict[str, measures.Measured]:
+        source = self._source("lang_acc")
+        if not self._ears.has(clip, source):
+            return {}
+        transcript = self._ears.transcript(clip, source)
+        assert transcript is not None
+        return _lyric_language.language_measures(transcript.languages, normalise.base_language(clip.prompt.language))
+
+    def _second_opinion(
+        self, clip: Clip, first: _Heard, voice: Sequence[Stretch] | None
+    ) -> dict[str, measures.Measured]:
+        if self._second is None:
+            return dict.fromkeys(SECOND, measures.nothing("The profile names no second recogniser."))
+        if self._second.transcript(clip, self._second.primary) is None:
+            return dict.fromkeys(SECOND, measures.nothing("The second recogniser does not know the language."))
+        other = self._listen(self._second, clip, self._second.primary, voice)
+        found = {"wer_second": _rate(clip, "wer", other), "per_second": _rate(clip, "per", other)}
+        phones, others = first.levels["per"], other.levels["per"]
+        if phones is None or others is None:
+            return {**found, "asr_agreement": measures.nothing(_rate(clip, "per", other).reason)}
+        if not phones.hypothesis or not others.hypothesis:
+            both = not phones.hypothesis and not others.hypothesis
+            return {**found, "asr_agreement": measures.Measured(value=float(both))}
+        difference = compare(phones.hypothesis, others.hypothesis).counts.rate
+        assert difference is not None
+        return {**found, "asr_agreement": measures.Measured(value=1.0 - difference)}
+
+    def _scores(self, clip: Clip, found: Mapping[str, measures.Measured], otherwise: str) -> list[Score]:
+        scores = []
+        for metric in self.metrics:
+            measured = found.get(metric.name, measures.nothing(otherwise))
+            if measured.value is None:
+                scores.append(self._without(clip, metric.name, measured.reason))
+            else:
+                signature = self.signature(metric.name)
+                scores.append(ok(clip, self.name, metric.name, measured.value, signature, **measured.details))
+        return scores
 
     def _without(self, clip: Clip, metric: str, reason: str, status: ScoreStatus = "not_applicable") -> Score:
         return without_value(clip.song.id, self.name, metric, status, reason, self.signature(metric))
 
 
-def _flags(heard: _Heard, active_share: float | None) -> list[str]:
-    if heard.transcript.words:
-        return []
-    return ["no_vocals" if active_share is not None and active_share < MIN_ACTIVE_SHARE else "asr_empty"]
+_PLAIN = frozenset(
+    rate_name(level, source, song_mean) for source in INPUTS for level in LEVELS for song_mean in (False, True)
+)
+_AGGREGATES = {metric.name: "pooled" if metric.aggregate == "ratio" else "mean" for metric in METRICS}
 
 
-def _counts(comparison: Comparison, clip: Clip) -> dict[str, Any]:
+def _second_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    second = options.get("second")
+    if second is None:
+        return {}
+    if not isinstance(second, Mapping) or "model" not in second:
+        raise ConfigError(
+            f"Option second of evaluator lyrics is {second!r}.", "Give it at least a model: second: {model: NAME}."
+        )
+    if unknown := sorted(set(second) - _SECOND_OPTIONS):
+        known = ", ".join(sorted(_SECOND_OPTIONS))
+        raise ConfigError(f"Option second of evaluator lyrics has no {unknown[0]!r}.", f"Known: {known}.")
+    return second
+
+
+def _rate(clip: Clip, level: str, heard: _Heard) -> measures.Measured:
+    comparison = heard.levels[level]
+    if comparison is None:
+        return measures.nothing(f"There is no grapheme-to-phoneme converter for {heard.diagnosis.language!r}.")
     counts = comparison.counts
-    return {
-        "numerator": counts.errors,
-        "denominator": counts.n_ref,
-        "hits": counts.hits,
-        "substitutions": counts.substitutions,
-        "deletions": counts.deletions,
-        "insertions": counts.insertions,
-        "sections": [
-            {
-                "index": index,
-                "label": clip.prompt.sections[index].label,
-                "hits": part.hits,
-                "substitutions": part.substitutions,
-                "deletions": part.deletions,
-                "insertions": part.insertions,
-            }
-            for index, part in comparison.by_section.items()
-        ],
-    }
+    return measures.ratio(
+        counts.errors,
+        counts.n_ref,
+        "The lyric gives no phones.",
+        hits=counts.hits,
+        substitutions=counts.substitutions,
+        deletions=counts.deletions,
+        insertions=counts.insertions,
+        sections=measures.section_details(clip.prompt.sections, comparison.by_section),
+    )
 
 
-def _evidence(comparison: Comparison, transcript: Transcript) -> dict[str, Any]:
+def _phones(words: Sequence[Token], diagnosis: Diagnosis) -> list[Token]:
+    return g2p.phone_tokens(words, diagnosis.language)
+
+
+def _flags(heard: _Heard, vocals: _Heard | None) -> list[str]:
+    if not heard.transcript.words:
+        # Only a voice on its own tells silence from an instrument, so it decides for the mix too.
+        share = vocals.transcript.active_share if vocals else None
+        return ["no_vocals" if share is not None and share < MIN_ACTIVE_SHARE else "asr_empty"]
+    return ["lyrics_truncated"] if measures.is_truncated(heard.diagnosis) else []
+
+
+def _evidence(heard: _Heard) -> dict[str, Any]:
     """What the lyric view of the report shows."""
-    counts = comparison.counts
+    words, transcript = heard.words, heard.transcript
     columns = []
-    for pair, anchor in zip(comparison.pairs, comparison.anchors, strict=True):
-        ref = comparison.reference[pair.ref] if pair.ref is not None else None
-        hyp = comparison.hypothesis[pair.hyp] if pair.hyp is not None else None
+    for pair, anchor, kind in zip(words.pairs, words.anchors, heard.diagnosis.kinds, strict=True):
+        ref = words.reference[pair.ref] if pair.ref is not None else None
+        hyp = words.hypothesis[pair.hyp] if pair.hyp is not None else None
         columns.append(
             {
                 "op": pair.op,
@@ -214,11 +295,12 @@ def _evidence(comparison: Comparison, transcript: Transcript) -> dict[str, Any]:
                 "start": hyp.start_s if hyp else None,
                 "end": hyp.end_s if hyp else None,
                 "backing": ref.backing if ref else False,
+                "kind": kind,
             }
         )
     return {
-        "match_error_rate": counts.match_error_rate,
-        "information_lost": counts.information_lost,
+        "match_error_rate": words.counts.match_error_rate,
+        "information_lost": words.counts.information_lost,
         "transcript": transcript.text,
         "transcript_unfiltered": transcript.raw_text if transcript.raw_text != transcript.text else None,
         "active_share": transcript.active_share,

@@ -17,6 +17,8 @@ COLLAPSED_ABOVE = 0.40
 NAME = "gate"
 VERSION = "1"
 SOURCE_METRIC = "per"
+SILENT_FLAGS = frozenset({"no_vocals", "asr_empty"})
+"""Flags of a song in which no word was heard."""
 
 COLLAPSE_RATE = Metric(
     name="collapse_rate",
@@ -109,4 +111,4 @@ def _noncollapsed(score: Score) -> Score:
 def _silent(score: Score) -> Score:
     if score.value is None:
         return score
-    return replace(score, value=float(bool(score.details.get("flags"))), details={})
+    return replace(score, value=float(not SILENT_FLAGS.isdisjoint(score.details.get("flags") or ())), details={})

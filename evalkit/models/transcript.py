@@ -40,6 +40,23 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkLanguage:
+    """Which languages one chunk of a recording sounds like.
+
+    Attributes:
+        start_s: Begin of the chunk.
+        end_s: Its end.
+        active_s: Seconds of voice in it; its whole length if the voice is not known.
+        probabilities: Of languages by code; those below 1 % are left out.
+    """
+
+    start_s: float
+    end_s: float
+    active_s: float
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
     """All that was heard in one recording.
 
@@ -49,6 +66,7 @@ class Transcript:
         decoding: Counts: ``chunks``, ``segments``, ``retries`` and its kinds, ``dropped_*``.
         active_share: Share of the recording with vocal activity, 0 to 1; None if it was not measured.
         raw_text: Before the filters.
+        languages: What each chunk sounds like; empty if the recogniser cannot tell languages.
     """
 
     language: str
@@ -56,6 +74,7 @@ class Transcript:
     decoding: Mapping[str, int] = field(default_factory=dict)
     active_share: float | None = None
     raw_text: str = ""
+    languages: tuple[ChunkLanguage, ...] = ()
 
     @property
     def text(self) -> str:
@@ -82,7 +101,8 @@ class Transcript:
             Segment(**{**segment, "words": tuple(Word(**word) for word in segment["words"])})
             for segment in record["segments"]
         )
-        return cls(**{**record, "segments": segments})
+        languages = tuple(ChunkLanguage(**chunk) for chunk in record["languages"])
+        return cls(**{**record, "segments": segments, "languages": languages})
 
 
 class Transcriber(Protocol):

@@ -15,13 +15,13 @@ import numpy as np
 
 from evalkit import audio as audio_door
 from evalkit.errors import ConfigError
-from evalkit.models import activity, boilerplate
+from evalkit.models import activity, boilerplate, loops
 from evalkit.models.activity import Span
-from evalkit.models.transcript import Segment, Stretch, Transcriber, Transcript
+from evalkit.models.transcript import ChunkLanguage, Segment, Stretch, Transcriber, Transcript
 from evalkit.models.whisper_engines import BEAM_SIZE, SAMPLE_RATE, Engine, FasterWhisper, OpenAIWhisper
 from evalkit.types import Audio, FloatArray
 
-RULE = "ladder1"
+RULE = "ladder2"
 """Name of chunking, ladder and filters; raised whenever any of them changes."""
 
 MAX_COMPRESSION_RATIO = 2.4
@@ -34,6 +34,7 @@ NO_REPEAT_NGRAM = 6
 SAMPLING_TEMPERATURES = (0.4, 0.8)
 SEED = 20_261_122
 MIN_CHUNK_S = 0.1
+MIN_LANGUAGE_PROB = 0.01
 
 _ENGINES: dict[str, Callable[..., Engine]] = {"faster-whisper": FasterWhisper, "openai-whisper": OpenAIWhisper}
 
@@ -44,7 +45,7 @@ def make_transcriber(engine: str, model_folder: Path, options: Mapping[str, Any]
     Args:
         engine: ``"faster-whisper"`` or ``"openai-whisper"``.
         model_folder: Folder of the weights.
-        options: ``compute_type`` (default ``"int8"``) and ``device`` (default ``"cpu"``), faster-whisper only.
+        options: ``compute_type`` (default ``"float32"``) and ``device`` (default ``"cpu"``), faster-whisper only.
 
     Returns:
         A transcriber that keeps nothing between recordings.
@@ -144,22 +145,42 @@ class WhisperTranscriber:
             # Any level will do: Whisper scales its input.
             chunks = [Span(0, len(samples))] if np.any(samples) else []
         segments: list[Segment] = []
+        languages: list[ChunkLanguage] = []
         for chunk in chunks:
             for piece in activity.quiet_chunks(samples, SAMPLE_RATE, chunk):
                 if piece.size >= MIN_CHUNK_S * SAMPLE_RATE:
                     counts["chunks"] += 1
+                    languages.extend(self._languages(samples, piece, spans))
                     segments.extend(self._climb(samples, piece, language, counts).segments)
         kept = self._filter(segments, spans, counts)
         counts["segments"] = len(kept)
         names = ("chunks", "segments", "retries", "split", "no_repeat", "sampled", "gave_up")
-        dropped = ("dropped_boilerplate", "dropped_silence", "dropped_inactive")
+        dropped = ("dropped_boilerplate", "dropped_silence", "dropped_inactive", "dropped_loop_words")
         return Transcript(
             language=language,
             segments=tuple(kept),
             decoding={name: counts[name] for name in (*names, *dropped)},
             active_share=None if spans is None else sum(span.size for span in spans) / max(1, len(samples)),
             raw_text="".join(segment.text for segment in segments).strip(),
+            languages=tuple(languages),
         )
+
+    def _languages(self, samples: FloatArray, span: Span, voice: list[Span] | None) -> list[ChunkLanguage]:
+        probabilities = self._engine.languages(np.ascontiguousarray(samples[span.start : span.stop]))
+        if not probabilities:
+            return []
+        active = span.size
+        if voice is not None:
+            active = sum(max(0, min(span.stop, one.stop) - max(span.start, one.start)) for one in voice)
+        found = sorted(probabilities.items(), key=lambda item: (-item[1], item[0]))
+        return [
+            ChunkLanguage(
+                start_s=round(span.start / SAMPLE_RATE, 3),
+                end_s=round(span.stop / SAMPLE_RATE, 3),
+                active_s=round(active / SAMPLE_RATE, 3),
+                probabilities={code: round(p, 4) for code, p in found if p >= MIN_LANGUAGE_PROB},
+            )
+        ]
 
     def _climb(self, samples: FloatArray, span: Span, language: str, counts: Counter[str]) -> _Attempt:
         """Decode a chunk; while it fails the checks, take the next step of the ladder; keep the best attempt."""
@@ -196,17 +217,22 @@ class WhisperTranscriber:
     def _filter(self, segments: list[Segment], spans: list[Span] | None, counts: Counter[str]) -> list[Segment]:
         kept = []
         for segment in segments:
-            if segment.no_speech_prob > MAX_NO_SPEECH_PROB and segment.avg_logprob < MIN_AVG_LOGPROB:
-                counts["dropped_silence"] += 1
+            if spans is not None and not _sounds(segment, spans):
+                counts["dropped_inactive"] += 1
             elif boilerplate.is_boilerplate(segment.text):
                 counts["dropped_boilerplate"] += 1
-            elif spans is not None and not any(
-                span.start < segment.end_s * SAMPLE_RATE and segment.start_s * SAMPLE_RATE < span.stop for span in spans
-            ):
-                counts["dropped_inactive"] += 1
+            elif segment.no_speech_prob > MAX_NO_SPEECH_PROB and segment.avg_logprob < MIN_AVG_LOGPROB:
+                counts["dropped_silence"] += 1
             else:
-                kept.append(segment)
+                straight = loops.without_loops(segment)
+                counts["dropped_loop_words"] += len(segment.words) - len(straight.words)
+                kept.append(straight)
         return kept
+
+
+def _sounds(segment: Segment, spans: list[Span]) -> bool:
+    """Whether a segment touches vocal activity."""
+    return any(span.start < segment.end_s * SAMPLE_RATE and segment.start_s * SAMPLE_RATE < span.stop for span in spans)
 
 
 def _best(attempts: list[_Attempt]) -> _Attempt:

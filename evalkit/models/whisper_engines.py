@@ -1,6 +1,7 @@
 """The two Whisper engines, as plain decoders of at most 28 seconds; all policy is in `evalkit.models.whisper`."""
 
 import importlib.metadata
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +40,13 @@ class Engine(Protocol):
         """Whether the language has a token."""
         ...
 
+    def languages(self, samples: FloatArray) -> dict[str, float]:
+        """Probability of each language for a chunk; empty if the model knows one language only.
+
+        Free just before `decode` of the same chunk, because the encoder's answer is kept.
+        """
+        ...
+
     def decode(self, samples: FloatArray, language: str, *, no_repeat_ngram: int = 0) -> list[Segment]:
         """Beam search at temperature 0.
 
@@ -58,7 +66,10 @@ class Engine(Protocol):
 
 
 class FasterWhisper:
-    """faster-whisper on CTranslate2: int8, one thread, so that results do not depend on the machine's load.
+    """faster-whisper on CTranslate2, one thread, so that results do not depend on the machine's load.
+
+    In float32 by default: int8 arithmetic rounds activations so coarsely that a change in the seventh digit of the
+    audio changes the text of every second sung song.
 
     Args:
         folder: A converted model: ``model.bin``, ``config.json``, ``tokenizer.json``, ``vocabulary.*``.
@@ -68,7 +79,7 @@ class FasterWhisper:
 
     can_forbid_repeats = True
 
-    def __init__(self, folder: Path, compute_type: str = "int8", device: str = "cpu") -> None:
+    def __init__(self, folder: Path, compute_type: str = "float32", device: str = "cpu") -> None:
         self._folder = folder
         self._compute_type = compute_type
         self._device = device
@@ -76,17 +87,15 @@ class FasterWhisper:
         self.description = self.describe(compute_type, device)
 
     @staticmethod
-    def describe(compute_type: str = "int8", device: str = "cpu") -> str:
+    def describe(compute_type: str = "float32", device: str = "cpu") -> str:
         """Name, versions and arithmetic; nothing is loaded."""
         versions = [importlib.metadata.version(name) for name in ("faster-whisper", "ctranslate2")]
         where = "" if device == "cpu" else f"-{device}"
         return f"faster-whisper{versions[0]}+ct2-{versions[1]}-{compute_type}{where}"
 
     def _load(self) -> Any:
-        from faster_whisper import WhisperModel
-
         try:
-            return WhisperModel(
+            return _remembering_model()(
                 str(self._folder),
                 device=self._device,
                 compute_type=self._compute_type,
@@ -102,6 +111,16 @@ class FasterWhisper:
     def knows(self, language: str) -> bool:
         """Whether the language has a token."""
         return language in self._model.supported_languages
+
+    def languages(self, samples: FloatArray) -> dict[str, float]:
+        """Probability of each language for a chunk."""
+        from faster_whisper.audio import pad_or_trim
+
+        if not self._model.model.is_multilingual:
+            return {}
+        features = self._model.feature_extractor(samples)[:, :-1]  # as transcribe() takes them, so that they are known
+        encoded = self._model.encode(pad_or_trim(features))
+        return {token[2:-2]: float(p) for token, p in self._model.model.detect_language(encoded)[0]}
 
     def decode(self, samples: FloatArray, language: str, *, no_repeat_ngram: int = 0) -> list[Segment]:
         """Beam search at temperature 0."""
@@ -151,6 +170,23 @@ class FasterWhisper:
         ]
 
 
+@lru_cache(maxsize=1)
+def _remembering_model() -> Any:
+    """faster-whisper's model that keeps the encoder's last answer: a chunk is often listened to more than once."""
+    import numpy as np
+    from faster_whisper import WhisperModel
+
+    class Remembering(WhisperModel):  # type: ignore[misc]
+        _last: tuple[Any, Any] | None = None
+
+        def encode(self, features: Any) -> Any:
+            if self._last is None or not np.array_equal(self._last[0], features):
+                self._last = features.copy(), super().encode(features)
+            return self._last[1]
+
+    return Remembering
+
+
 class OpenAIWhisper:
     """The original implementation in PyTorch, float32.
 
@@ -186,6 +222,15 @@ class OpenAIWhisper:
         """Whether the language has a token."""
         languages = list(self._whisper.tokenizer.LANGUAGES)[: self._model.num_languages]
         return language in languages if self._model.is_multilingual else language == "en"
+
+    def languages(self, samples: FloatArray) -> dict[str, float]:
+        """Probability of each language for a chunk."""
+        if not self._model.is_multilingual:
+            return {}
+        padded = self._whisper.pad_or_trim(samples)
+        mel = self._whisper.log_mel_spectrogram(padded, n_mels=self._model.dims.n_mels)
+        found: Any = self._whisper.detect_language(self._model, mel)[1]
+        return {code: float(p) for code, p in found.items()}
 
     def decode(self, samples: FloatArray, language: str, *, no_repeat_ngram: int = 0) -> list[Segment]:
         """Beam search at temperature 0."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from evalkit.text.align import Counts, Pair, align, count
+from evalkit.text.ties import settle
 from evalkit.text.tokens import Token
 
 
@@ -55,6 +56,7 @@ class Comparison:
 
 
 def compare(reference: Sequence[Token], hypothesis: Sequence[Token]) -> Comparison:
-    """Align two token sequences by their normalised text."""
+    """Align two token sequences by their normalised text; among equal passages the times of the words decide."""
     pairs = align([token.text for token in reference], [token.text for token in hypothesis])
+    pairs = settle(pairs, reference, hypothesis)
     return Comparison(reference=reference, hypothesis=hypothesis, pairs=pairs)

@@ -20,6 +20,11 @@ SECTIONS = (
 )
 WORDS = "Silver river slow and deep carry me carry me past the fields shine on my golden sun".split()  # noqa: SIM905
 POOLED = ("wer", "cer", "per")
+RATES = frozenset(
+    level + source + mean for level in POOLED for source in ("", "_vocals") for mean in ("", "_song_mean")
+)
+VOICE = frozenset({"halluc_asr_rate", "per_clean", "extra_vocal_rate", "vocal_leak", "sing_rate"})
+SECOND = frozenset({"wer_second", "per_second", "asr_agreement"})
 
 
 class FakeTranscriber:
@@ -76,7 +81,10 @@ def scores(transcriber: FakeTranscriber, given: Clip | None = None) -> dict[str,
 
 def test_a_perfect_transcript_scores_zero_everywhere() -> None:
     found = scores(FakeTranscriber(" ".join(WORDS)))
-    assert [score.value for score in found.values()] == [0.0] * 12
+    measured = {name: score.value for name, score in found.items() if score.value is not None}
+    times = {"late_start": 0.0, "early_end": 0.0}
+    assert measured == dict.fromkeys(measured, 0.0) | times
+    assert set(found) - set(measured) == SECOND | {"vocal_leak", "sing_rate", "lang_acc", "lang_purity"}
 
 
 @pytest.mark.parametrize("missing", [1, 3, 9, 17])
@@ -109,16 +117,18 @@ def test_the_alignment_is_what_a_report_needs() -> None:
     assert [column["op"] for column in columns].count("hit") == 15
     assert columns[1] == {
         "op": "sub", "ref": "river", "hyp": "rover", "section": 1, "line": 0, "start": 0.5, "end": 0.9,
-        "backing": False,
+        "backing": False, "kind": "near",
     }  # fmt: skip
     inserted = next(column for column in columns if column["op"] == "ins")
     assert (inserted["ref"], inserted["hyp"], inserted["section"], inserted["line"]) == (None, "ooh", 1, 0)
     deleted = next(column for column in columns if column["op"] == "del")
     assert (deleted["ref"], deleted["hyp"], deleted["start"], deleted["end"]) == ("past", None, None, None)
     assert [column["ref"] for column in columns if column["backing"]] == ["carry", "me"]
+    assert deleted["kind"] is None
+    assert inserted["kind"] == "halluc"  # the stem is silent
     assert score.details["sections"] == [
-        {"index": 1, "label": "verse", "hits": 10, "substitutions": 1, "deletions": 1, "insertions": 1},
-        {"index": 2, "label": "chorus", "hits": 5, "substitutions": 0, "deletions": 0, "insertions": 0},
+        {"index": 1, "label": "verse", "hits": 10, "substitutions": 1, "deletions": 1, "insertions": 1, "rate": 0.25},
+        {"index": 2, "label": "chorus", "hits": 5, "substitutions": 0, "deletions": 0, "insertions": 0, "rate": 0.0},
     ]
     assert (score.details["input"], score.details["language"], score.details["flags"]) == ("mix", "en", [])
     assert score.details["transcript"] == heard
@@ -128,14 +138,20 @@ def test_the_alignment_is_what_a_report_needs() -> None:
 
 def test_counts_stand_in_every_pooled_score_and_only_there() -> None:
     found = scores(FakeTranscriber("Silver river"))
-    for name, score in found.items():
+    for metric in LyricsEvaluator.metrics:
+        score = found[metric.name]
+        if score.value is not None and metric.aggregate == "ratio":
+            assert score.value == score.details["numerator"] / score.details["denominator"]
+        else:
+            assert "numerator" not in score.details
+    for name in RATES:
+        score = found[name]
         if name.endswith("_song_mean"):
             assert score.details == {}
             continue
         details = score.details
         assert details["numerator"] == details["substitutions"] + details["deletions"] + details["insertions"]
         assert details["denominator"] == details["hits"] + details["substitutions"] + details["deletions"]
-        assert score.value == details["numerator"] / details["denominator"]
         for key in ("hits", "substitutions", "deletions", "insertions"):
             assert sum(section[key] for section in details["sections"]) == details[key]
         assert ("alignment" in details) == name.startswith("wer")
@@ -160,8 +176,9 @@ def test_without_a_stem_its_metrics_do_not_apply() -> None:
     transcriber = FakeTranscriber(" ".join(WORDS))
     found = scores(transcriber, clip(stem=False))
     assert transcriber.calls == [("en", False)]
-    for name, score in found.items():
-        assert score.status == ("not_applicable" if "_vocals" in name else "ok")
+    without = {name for name, score in found.items() if score.status == "not_applicable"}
+    assert without == {name for name in RATES if "_vocals" in name} | VOICE | SECOND | {"lang_acc", "lang_purity"}
+    assert "no voice on its own" in found["halluc_asr_rate"].reason
     assert found["wer_vocals"].reason == "The system gives no vocal stem."
 
 
@@ -169,9 +186,11 @@ def test_without_a_stem_its_metrics_do_not_apply() -> None:
 def test_an_instrumental_prompt_does_not_apply(sections: tuple[Section, ...]) -> None:
     transcriber = FakeTranscriber("hello")
     found = scores(transcriber, clip(sections=sections))
+    leak = found.pop("vocal_leak")
     assert {score.status for score in found.values()} == {"not_applicable"}
     assert all("no words" in score.reason for score in found.values())
     assert transcriber.calls == []
+    assert (leak.value, leak.details["denominator"]) == (0.0, 6.0)
 
 
 @pytest.mark.parametrize(("active_share", "flag"), [(0.01, "no_vocals"), (0.5, "asr_empty")])
@@ -229,13 +248,14 @@ def test_spelling_of_script_and_width_is_no_error() -> None:
 def test_signatures_tell_inputs_and_levels_apart() -> None:
     subject = evaluator(FakeTranscriber("a"))
     signatures = [subject.signature(metric.name) for metric in subject.metrics]
-    assert len(set(signatures)) == 12
+    assert len(set(signatures)) == len(subject.metrics) == 40
     assert subject.signature("wer").startswith("wer|sep:none|asr:whisper-base@")
     assert "|norm:evalkit-lyrics-1|" in subject.signature("wer")
     assert "|g2p:evalkit-g2p-1|" in subject.signature("per_vocals")
     assert "g2p" not in subject.signature("wer")
     assert "|sep:native|" in subject.signature("per_vocals")
     assert subject.signature("cer_song_mean").endswith("|agg:song_mean|v:2")
+    assert "|voice:native+rms1|" in subject.signature("vocal_leak")
 
 
 def test_scores_come_in_declared_order_and_carry_their_signature() -> None:

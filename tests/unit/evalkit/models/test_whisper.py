@@ -41,6 +41,9 @@ class FakeEngine:
     def knows(self, language: str) -> bool:
         return language == "en"
 
+    def languages(self, samples: FloatArray) -> dict[str, float]:
+        return {"en": 0.9, "cy": 0.095, "de": 0.005}
+
     def _answer(self, kind: str, samples: FloatArray) -> list[Segment]:
         self.log.append(kind)
         key = "short" if kind == "decode" and len(samples) <= self.limit_s * RATE else kind
