@@ -119,7 +119,8 @@ def tags_of(tags: Tags) -> list[tuple[str, str]]:
     return found
 
 
-def _files(song: Song) -> list[tuple[str, str]]:
+def files_of(song: Song) -> list[tuple[str, str]]:
+    """The mix and the stems of a song as (label, path), vocals first."""
     mix = [("Mix", song.path)] if song.path else []
     stems = sorted(song.stems.items(), key=lambda stem: (stem[0] not in STEM_LABELS, stem[0] != "vocals", stem[0]))
     return mix + [(STEM_LABELS.get(name, name), path) for name, path in stems]
@@ -128,7 +129,7 @@ def _files(song: Song) -> list[tuple[str, str]]:
 def _audio(run: RunData, song: Song) -> tuple[tuple[str, str | None], ...]:
     # Quoting leaves no scheme in a link, whatever a path claims to be.
     there = os.path.isfile  # much quicker than Path over 30,000 files
-    return tuple((label, quote(path) if there(f"{run.folder}/{path}") else None) for label, path in _files(song))
+    return tuple((label, quote(path) if there(f"{run.folder}/{path}") else None) for label, path in files_of(song))
 
 
 def _facts(song: Song, prompt: Prompt | None) -> tuple[Fact, ...]:
@@ -164,11 +165,16 @@ def _detail(index: Index, song: Song, language: str, *, embed_audio: bool) -> Ma
     if prompt is not None:
         detail["lyrics"] = [[section.label, list(section.lines)] for section in prompt.sections]
     if embed_audio:
-        detail["audio"] = [_data_uri(index.run.folder, path) for _, path in _files(song)]
+        detail["audio"] = [data_uri(index.run.folder, path) for _, path in files_of(song)]
     return detail
 
 
-def _data_uri(folder: Path, path: str) -> str | None:
+def data_uri(folder: Path, path: str) -> str | None:
+    """An audio file of a run as a data URI; None if it is not there.
+
+    Raises:
+        StoreError: the path leads out of the run folder.
+    """
     file = (folder / path).resolve()
     if not file.is_relative_to(folder.resolve()):
         raise StoreError(f"The audio path {path!r} leads out of the run folder; it is not embedded.")

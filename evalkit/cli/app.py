@@ -12,6 +12,7 @@ import typer
 from evalkit import __version__
 from evalkit.cli import gate as gate_commands
 from evalkit.cli.cache import cache_app
+from evalkit.cli.compare import compare
 from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.models import models_app
 from evalkit.errors import EvalkitError
@@ -35,6 +36,7 @@ app.command(
 )(gate_commands.gate)
 app.add_typer(cache_app, name="cache")
 app.command(epilog="Example: `evalkit leaderboard runs/* --out site`")(leaderboard)
+app.command(epilog="Example: `evalkit compare runs/candidate runs/last-release`")(compare)
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="Name of a suite, or a path to a YAML or JSONL file.")]
 SystemOption = Annotated[
