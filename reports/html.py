@@ -9,13 +9,16 @@ from typing import Any
 
 from reports import assets
 from reports.assets import to_json
+from reports.published import Published
 from reports.report import Report, SongView
+
+NOTHING = Published()
 
 STYLES = ("base.css", "summary.css", "songs.css")
 SCRIPTS = ("common.js", "core.js", "player.js", "lyrics.js", "songs.js", "page.js")
 
 
-def render(report: Report) -> str:
+def render(report: Report, published: Published = NOTHING) -> str:
     """The whole page as text; equal reports give equal text."""
     script, digest = assets.script(SCRIPTS)
     details = [(place, to_json(song.detail)) for place, song in enumerate(report.songs) if song.detail is not None]
@@ -25,6 +28,7 @@ def render(report: Report) -> str:
         .get_template("page.html.j2")
         .render(
             report=report,
+            published=published,
             style=assets.style(STYLES),
             script=script,
             script_digest=digest,

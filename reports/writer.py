@@ -2,13 +2,16 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit.errors import StoreError
+from evalkit.published import PublishedTable
 from evalkit.store import RunData
 from reports import html, tables, view
 from reports.index import make_index
+from reports.published import make_published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,7 @@ class Written:
     parquet: Path
 
 
-def write(run: RunData, *, embed_audio: bool = False) -> Written:
+def write(run: RunData, *, embed_audio: bool = False, published: Sequence[PublishedTable] = ()) -> Written:
     """Write ``report.html``, ``report.md``, ``scores.csv`` and ``scores.parquet`` into the run folder.
 
     Each file is written under a temporary name and renamed, so a reader never sees half of one. The same run gives
@@ -30,6 +33,7 @@ def write(run: RunData, *, embed_audio: bool = False) -> Written:
     Args:
         run: What to show; only read.
         embed_audio: Put the audio into the page, so that it can be sent as a single file.
+        published: Numbers of others to show apart, from `benchmarks.references`.
 
     Returns:
         The four paths.
@@ -49,7 +53,7 @@ def write(run: RunData, *, embed_audio: bool = False) -> Written:
     _replace(written.csv, tables.to_csv(frame))
     _replace(written.parquet, tables.to_parquet(frame))
     _replace(written.markdown, tables.to_markdown(report).encode("utf-8", "replace"))
-    _replace(written.html, html.render(report).encode("utf-8", "replace"))
+    _replace(written.html, html.render(report, make_published(published)).encode("utf-8", "replace"))
     return written
 
 

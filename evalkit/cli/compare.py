@@ -38,6 +38,7 @@ def compare(
 ) -> None:
     """Is the candidate better than the others? Paired statistics by metric and language, and a page to listen."""
     import reports.compare as comparing
+    from benchmarks import references
     from evalkit.baseline import load_run_or_baseline
     from evalkit.cli.display import Display, seconds
 
@@ -57,7 +58,7 @@ def compare(
         allow_mismatch=allow_mismatch,
         embed_audio=embed_audio,
     )
-    written = comparing.write(found, folder)
+    written = comparing.write(found, folder, published=references.load_all())
     url = written.html.resolve().as_uri()
     if as_json:
         answer = {**found.to_json(), "page": str(written.html), "url": url}

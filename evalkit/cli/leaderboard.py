@@ -25,12 +25,13 @@ def leaderboard(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
     """Write a static site over many runs: tiers, languages, metrics, lines over time."""
+    from benchmarks import references
     from evalkit.cli.display import Display
     from reports.leaderboard import write
 
     display = Display(quiet=as_json)
     paths = _distinct(runs)
-    written = write(_sources(paths, display), out, copy_reports=copy_reports)
+    written = write(_sources(paths, display), out, copy_reports=copy_reports, published=references.load_all())
     url = written.index.resolve().as_uri()
     if as_json:
         answer = {

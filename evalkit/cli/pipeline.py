@@ -10,6 +10,7 @@ from pathlib import Path
 
 import benchmarks.loader
 import reports
+from benchmarks import references
 from evalkit import environment, profile, runner, setrunner
 from evalkit.cache import ResultCache
 from evalkit.cli.display import Display, Stage, seconds
@@ -263,7 +264,7 @@ def make_report(folder: Path, display: Display, embed_audio: bool = False) -> Pa
     for notice in run.notices:
         display.say(notice)
     began = time.monotonic()
-    written = reports.write(run, embed_audio=embed_audio)
+    written = reports.write(run, embed_audio=embed_audio, published=references.load_all())
     display.detail(f"Report of {len(run.songs)} songs written in {seconds(time.monotonic() - began)}.")
     return written.html
 

@@ -5,12 +5,13 @@ from typing import Any
 from reports import assets
 from reports.assets import to_json
 from reports.compare.page import Page
+from reports.published import Published
 
 STYLES = ("base.css", "summary.css", "songs.css", "compare/compare.css")
 SCRIPTS = ("common.js", "core.js", "player.js", "compare/scatter.js", "compare/prompts.js", "compare/page.js")
 
 
-def render(page: Page) -> str:
+def render(page: Page, published: Published) -> str:
     """The whole page as text; equal pages give equal text."""
     script, digest = assets.script(SCRIPTS)
     return (
@@ -18,6 +19,7 @@ def render(page: Page) -> str:
         .get_template("compare/page.html.j2")
         .render(
             page=page,
+            published=published,
             style=assets.style(STYLES),
             script=script,
             script_digest=digest,

@@ -8,11 +8,13 @@ from typing import Any
 
 from evalkit.contrasts import contrast
 from evalkit.files import cannot_write, write_atomically
+from evalkit.published import PublishedTable
 from evalkit.resampling import RESAMPLES
 from reports.compare import html, tables
 from reports.compare.contenders import Contender
 from reports.compare.page import Page
 from reports.compare.view import Fight, make_page
+from reports.published import make_published
 
 SCHEMA_VERSION = 1
 SEED = 0
@@ -109,8 +111,13 @@ def compare(
     return Compared(candidate=candidate, fights=fights, page=page)
 
 
-def write(compared: Compared, out: Path) -> Written:
+def write(compared: Compared, out: Path, *, published: Sequence[PublishedTable] = ()) -> Written:
     """Write all files of a comparison into ``out``; the same comparison gives the same bytes.
+
+    Args:
+        compared: From `compare`.
+        out: The folder that `compare` was told.
+        published: Numbers of others to show apart, from `benchmarks.references`.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -131,5 +138,5 @@ def write(compared: Compared, out: Path) -> Written:
     write_atomically(written.csv, tables.to_csv(answer["rows"]))
     markdown = tables.to_markdown(compared.page, compared.fights)
     write_atomically(written.markdown, markdown.encode("utf-8", "replace"))
-    write_atomically(written.html, html.render(compared.page).encode("utf-8", "replace"))
+    write_atomically(written.html, html.render(compared.page, make_published(published)).encode("utf-8", "replace"))
     return written

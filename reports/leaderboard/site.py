@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ from urllib.parse import quote
 
 from evalkit.errors import ConfigError, StoreError
 from evalkit.files import cannot_write, write_atomically
+from evalkit.published import PublishedTable
 from reports import assets
 from reports.leaderboard.boards import make_boards
 from reports.leaderboard.entry import Entry, Source, distinct, make_entries
 from reports.leaderboard.page import BoardPage, Site
 from reports.leaderboard.view import make_site
+from reports.published import Published, make_published
 
 STYLES = ("base.css", "summary.css", "leaderboard/leaderboard.css")
 SCRIPTS = ("common.js", "leaderboard/leaderboard.js")
@@ -43,13 +45,16 @@ class Written:
     n_unlinked: int
 
 
-def write(sources: Iterable[Source], out: Path, *, copy_reports: bool = False) -> Written:
+def write(
+    sources: Iterable[Source], out: Path, *, copy_reports: bool = False, published: Sequence[PublishedTable] = ()
+) -> Written:
     """Write the site; the same sources give the same bytes, in whatever order they come.
 
     Args:
         sources: Read one at a time and forgotten.
         out: A new or empty folder, or one that holds a leaderboard; pages that are no longer needed are removed.
         copy_reports: Put the reports of the runs into the site, so that it can be moved alone.
+        published: Numbers of others to show apart, from `benchmarks.references`; they are never ranked.
 
     Raises:
         ConfigError: there are no sources, or ``out`` holds something else.
@@ -61,7 +66,9 @@ def write(sources: Iterable[Source], out: Path, *, copy_reports: bool = False) -
         raise ConfigError("A leaderboard needs at least one run.", "Try: evalkit leaderboard runs/* --out site")
     links = _links(entries, out, copy_reports)
     site = make_site(make_boards(entries), lambda entry: links[id(entry)])
-    pages: dict[str, bytes | Path] = {name: text.encode("utf-8", "replace") for name, text in render(site)}
+    pages: dict[str, bytes | Path] = {
+        name: text.encode("utf-8", "replace") for name, text in render(site, make_published(published))
+    }
     if copy_reports:
         for entry in entries:
             if entry.report is not None:
@@ -81,7 +88,7 @@ def write(sources: Iterable[Source], out: Path, *, copy_reports: bool = False) -
     )
 
 
-def render(site: Site) -> Iterable[tuple[str, str]]:
+def render(site: Site, published: Published) -> Iterable[tuple[str, str]]:
     """All pages by their path below the site's folder."""
     environment = assets.environment()
     script, digest = assets.script(SCRIPTS)
@@ -91,7 +98,7 @@ def render(site: Site) -> Iterable[tuple[str, str]]:
         "script": script,
         "script_digest": digest,
     }
-    yield "index.html", environment.get_template("leaderboard/index.html.j2").render(**common)
+    yield "index.html", environment.get_template("leaderboard/index.html.j2").render(published=published, **common)
     metric = environment.get_template("leaderboard/metric.html.j2")
     method = environment.get_template("leaderboard/method.html.j2")
     for board in site.boards:
