@@ -19,6 +19,7 @@ from evalkit.resampling import EXACT_UP_TO, LEVEL, RESAMPLES, Array, bca_interva
 from evalkit.significance import (
     cohen_dz,
     detectable_effect,
+    detectable_rate,
     holm,
     mcnemar_p,
     minimum_detectable_effect,
@@ -39,7 +40,9 @@ __all__ = [
     "cohen_dz",
     "compare_many",
     "compare_paired",
+    "detectable_difference",
     "detectable_effect",
+    "detectable_rate",
     "difference_intervals",
     "differences",
     "exchange_p",
@@ -82,7 +85,8 @@ class PairedComparison:
         rank_biserial: Matched rank-biserial correlation in [-1, 1].
         sd: Standard deviation of the per-prompt differences.
         se: Standard error of the difference; for ratios by their linear approximation, which weighs long prompts more.
-        mde: Smallest difference that this many pairs show with 80 % power; None if all differences are equal.
+        mde: Smallest difference that this many pairs show with 80 % power; None if all differences are equal, or if
+            no rate of yes/no answers would be shown.
         method: How the interval and the p-value were found.
     """
 
@@ -150,8 +154,10 @@ def compare_many(pairs: Sequence[Pair], *, seed: int = 0, resamples: int = RESAM
     ]
 
 
-def as_yes_no(found: PairedComparison, candidate: Answers, baseline: Answers, level: float = LEVEL) -> PairedComparison:
-    """Replace interval and p-value of a comparison of rates by those for yes/no outcomes.
+def as_yes_no(
+    found: PairedComparison, candidate: Answers, baseline: Answers, level: float = LEVEL, margin: float = 0.0
+) -> PairedComparison:
+    """Replace interval, p-value and detectable effect of a comparison of rates by those for yes/no outcomes.
 
     The p-value is McNemar's exact one over pairs of the same prompt and take. The interval is Newcombe's with the
     prompt as the unit: the takes of a prompt share its weight, since they are not independent songs.
@@ -161,6 +167,7 @@ def as_yes_no(found: PairedComparison, candidate: Answers, baseline: Answers, le
         candidate: Answers by prompt and take; only keys in both count.
         baseline: The same for the other system.
         level: Of the interval.
+        margin: For the detectable effect: what a rise has to exceed.
     """
     if found.n < MIN_PAIRS:
         return found
@@ -171,11 +178,16 @@ def as_yes_no(found: PairedComparison, candidate: Answers, baseline: Answers, le
         only_ours += ours > theirs
         only_theirs += theirs > ours
         takes.setdefault(key[0], []).append((ours, theirs))
-    low, high = newcombe(*yes_no_table(takes), level)
+    table = yes_no_table(takes)
+    low, high = newcombe(*table, level)
+    per_prompt = sum(map(len, takes.values())) / len(takes)
+    # A rate that is nearly 1 can only fall, which is a rise of the other answer.
+    agreed = min(table[0], table[3])
+    mde = detectable_rate(agreed, table[1] + table[2], len(takes), per_prompt, margin=margin, alpha=1 - level)
     p_value = mcnemar_p(only_ours, only_theirs)
     split = f"({only_ours} against {only_theirs})"
     method = f"Newcombe {100 * level:.4g} % over prompts; exact McNemar p by prompt and take {split}"
-    return replace(found, ci_low=low, ci_high=high, p_value=p_value, method=method)
+    return replace(found, ci_low=low, ci_high=high, p_value=p_value, mde=mde, method=method)
 
 
 def yes_no_table(takes: Mapping[str, Sequence[tuple[float, float]]]) -> tuple[float, float, float, float]:
@@ -208,6 +220,11 @@ def difference_intervals(
         for order, place in enumerate(places):
             out[place] = _interval(pairs[place], drawn[2 * order] - drawn[2 * order + 1], level)
     return out
+
+
+def detectable_difference(pair: Pair, alpha: float) -> float | None:
+    """`PairedComparison.mde` of an aligned pair at another level, for example one that many checks share."""
+    return detectable_effect(_shares(pair), alpha=alpha) if _has_difference(pair) else None
 
 
 def _has_difference(pair: Pair) -> bool:

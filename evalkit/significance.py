@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import bdtr, ndtri, stdtrit
+from scipy.special import bdtr, bdtrc, ndtri, stdtrit
 
 from evalkit.resampling import LEVEL, Array
 from evalkit.stats import wilson
@@ -172,6 +172,72 @@ def newcombe(
         max(-1.0, difference - half(ours - low_ours, high_theirs - theirs)),
         min(1.0, difference + half(high_ours - ours, theirs - low_theirs)),
     )
+
+
+def detectable_rate(
+    both: float,
+    discordant: float,
+    n: int,
+    takes: float = 1.0,
+    *,
+    margin: float = 0.0,
+    alpha: float = 0.05,
+    power: float = 0.8,
+) -> float | None:
+    """Smallest true rise of a rate that would be shown to exceed a margin, told from the answers of two systems.
+
+    Shown means here that Newcombe's interval lies above the margin and, where that is 0, that McNemar's exact p-value
+    is small enough too. Counts are whole and rare, so this asks the test itself instead of a normal approximation,
+    which promises two to four times too much where yes is rare. Pairs that differ are taken to have gone either way
+    by chance, one more than there were, since none among few proves little.
+
+    Args:
+        both: Prompts on which both said yes; fractional where takes were averaged.
+        discordant: Prompts on which one of the two did.
+        n: Prompts.
+        takes: Pairs of answers for each prompt.
+        margin: What the rise has to exceed.
+        alpha: Two-sided level.
+        power: Chance to see it.
+
+    Returns:
+        A rate; None if even a rise to 1 would not be shown.
+    """
+    pairs = round(n * takes)
+    chance = min(0.5, (discordant * takes + 1) / (2 * pairs))
+
+    def is_shown(only_ours: int, only_theirs: int) -> bool:
+        ours, theirs = only_ours / takes, only_theirs / takes
+        agreed = max(0.0, n - ours - theirs)
+        low, _ = newcombe(min(both, agreed), ours, theirs, max(0.0, agreed - both), 1 - alpha)
+        return low > margin and (margin > 0 or mcnemar_p(only_ours, only_theirs) <= alpha)
+
+    # The fewest new yeses that are shown, for typical numbers of those that went the other way.
+    quantiles = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    others = np.searchsorted(bdtr(np.arange(pairs), pairs, chance), quantiles)
+    needed = {only_theirs: pairs + 1 for only_theirs in set(others.tolist())}
+    for only_theirs in needed:
+        low, high = only_theirs, pairs - only_theirs + 1
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if is_shown(middle, only_theirs) else (middle + 1, high)
+        needed[only_theirs] = low
+    limits = np.array([needed[only_theirs] for only_theirs in others.tolist()])
+
+    def chance_to_show(rise: float) -> float:
+        return float(np.mean(np.where(limits > pairs, 0.0, bdtrc(limits - 1, pairs, min(1.0, chance + rise)))))
+
+    low_rise, high_rise = 0.0, 1.0 - chance
+    if chance_to_show(high_rise) < power:
+        return None
+    for _ in range(40):
+        middle_rise = (low_rise + high_rise) / 2
+        enough = chance_to_show(middle_rise) >= power
+        low_rise, high_rise = (low_rise, middle_rise) if enough else (middle_rise, high_rise)
+    return high_rise
+
+
+_QUANTILES = 25
 
 
 def _z_sum(alpha: float, power: float) -> float:

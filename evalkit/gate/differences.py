@@ -14,7 +14,14 @@ Semantics of the statistical check, with the difference turned so that positive 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from evalkit.comparison import MIN_PAIRS, PairedComparison, as_yes_no, difference_intervals, exchange_p_many
+from evalkit.comparison import (
+    MIN_PAIRS,
+    PairedComparison,
+    as_yes_no,
+    detectable_difference,
+    difference_intervals,
+    exchange_p_many,
+)
 from evalkit.contrasts import ALPHA, MIN_LANGUAGE_PROMPTS
 from evalkit.gate import wording
 from evalkit.gate.demands import Demand
@@ -66,7 +73,10 @@ def difference_checks(
     order = sorted(range(len(tested)), key=lambda place: p_values[place])
     level = {place: 1 - ALPHA / (len(tested) - rank) for rank, place in enumerate(order)}
     judged = {
-        id(case): _judge(case, p_values[place], adjusted[place], level[place], seed, resamples)
+        id(case): replace(
+            _judge(case, p_values[place], adjusted[place], level[place], seed, resamples),
+            mde=_found_by(case, len(tested)),
+        )
         for place, case in enumerate(tested)
     }
     checks = []
@@ -104,6 +114,15 @@ class _Case:
         """Of a statistical demand."""
         assert self.demand.margin is not None
         return self.demand.margin
+
+
+def _found_by(case: _Case, n_tested: int) -> float | None:
+    """The loss that this gate fails with 80 % power: beyond the margin, at the level of the first of Holm's steps."""
+    alpha = ALPHA / n_tested
+    if case.job.answers is not None and case.paired is not None:
+        return as_yes_no(case.paired, *case.job.answers, 1 - alpha, case.margin).mde
+    beyond = detectable_difference(case.job.values, alpha)
+    return None if beyond is None else case.margin + beyond
 
 
 def _p_values(cases: Sequence[_Case], seed: int, resamples: int) -> list[float]:
@@ -264,7 +283,6 @@ def _base(case: _Case) -> Check:
         low=None if paired is None else turned(paired.ci_low, paired.ci_high, job.oriented)[0],
         high=None if paired is None else turned(paired.ci_low, paired.ci_high, job.oriented)[1],
         margin=case.demand.margin,
-        mde=None if paired is None else paired.mde,
         n=len(job.values[0].prompt_ids),
         n_missing=job.n_missing,
         method="" if paired is None else paired.method,

@@ -65,7 +65,7 @@ class Check:
         adjusted_level: Level to which Holm's method widens the interval for this check.
         p_value: Two-sided, of a difference equal to the margin; 1 if the difference does not exceed it.
         p_adjusted: The same, Holm-adjusted over all statistical checks.
-        mde: Smallest difference from zero that would be shown with 80 % power.
+        mde: Smallest true loss that this very gate fails with 80 % power: margin and number of checks are in it.
         n: Pairs, or prompts of the candidate for limits.
         n_missing: Prompts that lack one.
         songs_to_settle: Songs that would settle an inconclusive check with 80 % power.

@@ -12,8 +12,8 @@ HEAD = ("Check", "Verdict", "Baseline", "Candidate", "Worse by", "95 % interval"
 _LEGEND = (
     "*Worse by* is the paired difference over songs, turned so that positive is worse; of wanted ranges the distance "
     "outside is compared. A check passes if its whole interval lies below the margin, and fails if a loss beyond the "
-    "margin is shown after correcting for the number of checks. *MDE* is the smallest loss from zero that this many "
-    "songs (*n*; missing in brackets) show with 80 % power."
+    "margin is shown after correcting for the number of checks. *MDE* is the smallest true loss that this "
+    "gate fails with 80 % power, margin and correction included, with this many songs (*n*; missing in brackets)."
 )
 
 

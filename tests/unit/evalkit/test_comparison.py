@@ -13,12 +13,14 @@ from evalkit.comparison import (
     align,
     cohen_dz,
     compare_paired,
+    detectable_rate,
     exchange_p,
     exchange_p_many,
     holm,
     mcnemar_p,
     minimum_detectable_effect,
     minimum_p,
+    newcombe,
     rank_biserial,
     sample_size,
     win_rate,
@@ -234,3 +236,31 @@ def test_same_outputs_never_differ(n):
     assert found.difference == 0.0
     assert found.p_value in (None, 1.0)
     assert found.win_rate == 0.5
+
+
+@pytest.mark.parametrize(
+    ("n", "takes", "background", "margin", "alpha"),
+    [(60, 1, 0.01, 0.0, 0.05), (100, 1, 0.03, 0.0, 0.01), (200, 2, 0.02, 0.05, 0.05), (40, 1, 0.0, 0.0, 0.05)],
+)
+def test_a_detectable_rate_is_detected(n, takes, background, margin, alpha):
+    """Songs that fail by chance on either side, and the candidate more often by what was promised."""
+    rng = np.random.default_rng(20261126)
+    pairs = n * takes
+    found = detectable_rate(0.0, 2 * background * n, n, takes, margin=margin, alpha=alpha)
+    shown = 0
+    for _ in range(400):
+        ours, theirs = rng.binomial(pairs, background + found), rng.binomial(pairs, background)
+        rest = pairs - ours - theirs
+        low, _ = newcombe(0, ours / takes, theirs / takes, rest / takes, 1 - alpha)
+        significant = scipy.stats.binomtest(ours, ours + theirs).pvalue <= alpha if ours + theirs else False
+        shown += low > margin and (significant or margin > 0)
+    assert 0.78 <= shown / 400 <= 0.97, "the promise is kept and not by much"
+    assert found > margin
+
+
+def test_no_rate_is_detectable_with_too_few_songs():
+    assert detectable_rate(0.0, 0.0, 5) is None
+    assert detectable_rate(0.0, 0.0, 6) > 0.8, "all six would have to fail"
+    sizes = [detectable_rate(0.0, 0.0, n) for n in (10, 20, 50, 200, 1000)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] < 0.015
