@@ -26,11 +26,11 @@ class Side:
         system: Name of a system in it.
 
     Raises:
-        ConfigError: the run has no such system.
+        ConfigError: the run has no such system, or it is a calibration system.
     """
 
     def __init__(self, run: RunData, system: str) -> None:
-        names = system_names(run)
+        names = contenders(run)
         if system not in names:
             raise ConfigError(f"The run {run.info.run_id} has no system {system!r}.", suggestion(system, names))
         self.run = run
@@ -64,6 +64,12 @@ class Side:
 def system_names(run: RunData) -> list[str]:
     """Systems of a run, as declared; those that only songs name come last."""
     return list(dict.fromkeys([*(system.name for system in run.info.systems), *(song.system for song in run.songs)]))
+
+
+def contenders(run: RunData) -> list[str]:
+    """Systems of a run that may be compared and judged: all but its calibration systems."""
+    calibration = {system.name for system in run.info.systems if system.calibration}
+    return [name for name in system_names(run) if name not in calibration]
 
 
 def shared_prompts(candidate: RunData, baseline: RunData, allow_mismatch: bool) -> tuple[list[str], list[str]]:

@@ -40,6 +40,8 @@ class SystemInfo:
     notes: Mapping[str, str] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     reference: bool = False
+    calibration: Literal["", "ceiling", "floor"] = ""
+    """Shows how far the metrics can go, up or down; never ranked, compared or gated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

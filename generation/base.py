@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from evalkit.errors import EvalkitError
 from evalkit.registry import Registry
@@ -120,10 +120,23 @@ class BatchSystem(ABC):
         return made
 
 
+class Calibration:
+    """Marks a `System` that shows how far a metric can go, added to a run by ``--calibrate``; never ranked or gated.
+
+    Attributes:
+        role: Whether it lies where a perfect system would (``ceiling``) or where nothing was achieved (``floor``).
+        takes_another_prompt: Whether it is given another prompt of the run than the one it is scored on.
+    """
+
+    role: ClassVar[Literal["ceiling", "floor"]]
+    takes_another_prompt: ClassVar[bool] = False
+
+
 __all__ = [
     "SYSTEMS",
     "BatchProgress",
     "BatchSystem",
+    "Calibration",
     "Generated",
     "ModelLocator",
     "ProgressCallback",

@@ -15,16 +15,17 @@ from evalkit.files import file_sha256
 from evalkit.runfolder import RunWriter
 from evalkit.types import Audio, Prompt, Song
 from evalkit.workers import Outcome, Progress, Report, WorkFunction, run_tasks
-from generation.base import BatchSystem, Generated, Request, System
+from generation.base import BatchSystem, Calibration, Generated, Request, System
 from generation.spec import SystemSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One song to make."""
+    """One song to make: ``asked`` is what the system is given, ``prompt`` what its song is for."""
 
     spec: SystemSpec
     prompt: Prompt
+    asked: Prompt
     take: int
     seed: int
 
@@ -56,13 +57,41 @@ def song_seed(run_seed: int, prompt_id: str, take: int) -> int:
 
 
 def plan(specs: Sequence[SystemSpec], prompts: Iterable[Prompt], takes: int, seed: int) -> list[Job]:
-    """All songs of a run, takes innermost."""
+    """All songs of a run, takes innermost; ``prompts`` are all prompts of the run."""
+    every = tuple(prompts)
+    other = other_prompts(every)
+    confused = {spec.name for spec in specs if _takes_another_prompt(spec)}
     return [
-        Job(spec=spec, prompt=prompt, take=take, seed=song_seed(seed, prompt.id, take))
-        for prompt in prompts
+        Job(
+            spec=spec,
+            prompt=prompt,
+            asked=other[prompt.id] if spec.name in confused else prompt,
+            take=take,
+            seed=song_seed(seed, prompt.id, take),
+        )
+        for prompt in every
         for spec in specs
         for take in range(takes)
     ]
+
+
+def other_prompts(prompts: Sequence[Prompt]) -> dict[str, Prompt]:
+    """For each prompt id another prompt with other lyrics: the next in its language, else the next in any.
+
+    Prompts that share their lyrics with all others are given themselves.
+    """
+    found = {}
+    for place, prompt in enumerate(prompts):
+        following = (*prompts[place + 1 :], *prompts[:place])
+        others = [other for other in following if other.lyrics != prompt.lyrics]
+        others.sort(key=lambda other: other.language != prompt.language)  # stable: the order within is kept
+        found[prompt.id] = others[0] if others else prompt
+    return found
+
+
+def _takes_another_prompt(spec: SystemSpec) -> bool:
+    cls = spec.load_class()
+    return issubclass(cls, Calibration) and cls.takes_another_prompt
 
 
 def generate(
@@ -173,14 +202,14 @@ def _make_songs(
     system = systems[spec.name]
     began = time.monotonic()
     if isinstance(system, BatchSystem):
-        requests = [Request(prompt=job.prompt, take=job.take, seed=job.seed, keep=folder / _base(job)) for job in jobs]
+        requests = [Request(prompt=job.asked, take=job.take, seed=job.seed, keep=folder / _base(job)) for job in jobs]
         steps = system.generate_batch(requests, lambda i, share, text: report((jobs[i].song_id, share, text)))
         for index, made in steps:
             report(_store(jobs[index], made, folder, time.monotonic() - began))
         return
     (job,) = jobs
     made_alone = system.generate(
-        job.prompt, take=job.take, seed=job.seed, progress=lambda share: report((job.song_id, share, ""))
+        job.asked, take=job.take, seed=job.seed, progress=lambda share: report((job.song_id, share, ""))
     )
     report(_store(job, made_alone, folder, time.monotonic() - began))
 
@@ -211,8 +240,12 @@ def _store(job: Job, made: Generated | EvalkitError, folder: Path, seconds: floa
         sample_rate=mix.sample_rate,
         channels=mix.channels,
         duration_s=round(mix.duration_s, 6),
-        params={str(key): value for key, value in made.params.items()},
+        params={str(key): value for key, value in made.params.items()} | _confusion(job),
     )
+
+
+def _confusion(job: Job) -> dict[str, str]:
+    return {} if job.asked is job.prompt or job.asked.id == job.prompt.id else {"lyrics_of": job.asked.id}
 
 
 def _put(audio: Audio | Path, folder: Path, base: str) -> tuple[str, Audio]:

@@ -20,6 +20,7 @@ class SystemSpec:
         variant: What the class is given: a variant name, a folder, or a command line.
         text: The string it was read from.
         reference: Given by ``--reference``.
+        calibration: Added by ``--calibrate``.
     """
 
     name: str
@@ -27,6 +28,7 @@ class SystemSpec:
     variant: str
     text: str
     reference: bool = False
+    calibration: bool = False
 
     @property
     def folder(self) -> str:

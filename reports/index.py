@@ -27,7 +27,7 @@ class Index:
     """Everything the views look up.
 
     Attributes:
-        systems: As declared; systems that only songs name come last.
+        systems: As declared; then those that only songs name, then calibration systems.
         measures: Metric and signature pairs in declared order.
         metrics: The metric of each measure.
         songs: By suite order, system, take.
@@ -45,6 +45,11 @@ class Index:
     prompt_of: Mapping[str, str]
     groups: Mapping[tuple[str, str | None], Sequence[Song]]
     """(system name, language or None for all) to songs."""
+
+    @property
+    def contenders(self) -> tuple[SystemInfo, ...]:
+        """The first of `systems`: all but calibration systems."""
+        return tuple(system for system in self.systems if not system.calibration)
 
     def prompt(self, song: Song) -> Prompt | None:
         """The prompt of a song, if the run still knows it."""
@@ -133,7 +138,8 @@ def make_index(run: RunData) -> Index:
 def _systems(run: RunData) -> tuple[SystemInfo, ...]:
     declared = {system.name: system for system in run.info.systems}
     extra = sorted({song.system for song in run.songs} - set(declared))
-    return (*declared.values(), *(SystemInfo(name=name, spec=name, title=name) for name in extra))
+    found = [*declared.values(), *(SystemInfo(name=name, spec=name, title=name) for name in extra)]
+    return tuple(sorted(found, key=lambda system: bool(system.calibration)))
 
 
 def _signatures(run: RunData, scores: Sequence[Score]) -> tuple[dict[str, Metric], dict[str, list[str]]]:

@@ -26,6 +26,8 @@ class SystemView:
     title: str
     spec: str
     reference: bool
+    calibration: str
+    """``ceiling`` or ``floor`` for systems that only show how far the metrics go; else empty."""
     n_songs: int
     n_failed: int
     notes: tuple[Fact, ...]
@@ -90,6 +92,16 @@ class Whisker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Where a calibration system lies on a scale of 0 to 100, and what it is called."""
+
+    at: float
+    name: str
+    text: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
     """The common axis of several small plots, with its two ends as text and the wanted range, if any."""
 
@@ -150,22 +162,24 @@ class MetricGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One headline metric, an estimate for each system."""
+    """One headline metric: an estimate for each system that competes, a mark for each calibration system."""
 
     measure: Measure
     estimates: tuple[Estimate, ...]
     scale: Scale
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanguageRow:
-    """One language and one system; an estimate for each column of the table."""
+    """One language and one system; an estimate and the calibration marks for each column of the table."""
 
     code: str
     title: str
     system: int
     n_songs: int
     estimates: tuple[Estimate, ...]
+    marks: tuple[tuple[Mark, ...], ...] = ()
     note: str = ""
 
 
@@ -248,6 +262,7 @@ class Report:
     facts: tuple[Fact, ...]
     notices: tuple[str, ...]
     systems: tuple[SystemView, ...]
+    """Those that compete first."""
     measures: tuple[Measure, ...]
     cards: tuple[Card, ...]
     languages: LanguageTable | None
@@ -263,3 +278,8 @@ class Report:
     tables: tuple[Table, ...]
     command: str
     statuses: tuple[Fact, ...] = field(default_factory=tuple)
+
+    @property
+    def contenders(self) -> tuple[SystemView, ...]:
+        """Systems that are no calibration."""
+        return tuple(system for system in self.systems if not system.calibration)

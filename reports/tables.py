@@ -83,12 +83,12 @@ def to_parquet(frame: pd.DataFrame) -> bytes:
 
 def to_markdown(report: Report) -> str:
     """A summary for a pull request or a mail: headline numbers, languages, problems, worst songs."""
-    names = " · ".join(system.name for system in report.systems)
+    names = " · ".join(system.name for system in report.contenders)
     lines = [f"# {cell(report.title)} {cell(report.version)}: {cell(names)}", ""]
     lines += [" · ".join([report.date, *(f"{fact.label}: {cell(fact.value)}" for fact in report.facts)]), ""]
     for notice in filter(None, (report.status_note, *report.notices)):
         lines += [f"> {cell(notice)}", ""]
-    several = len(report.systems) > 1
+    several = len(report.contenders) > 1
     if report.cards:
         head = ["Metric", *(["System"] if several else []), "Estimate", "95 % interval", "Prompts", "Missing"]
         rows = [
@@ -101,9 +101,10 @@ def to_markdown(report: Report) -> str:
                 estimate.missing_text or "none",
             ]
             for card in report.cards
-            for system, estimate in zip(report.systems, card.estimates, strict=True)
+            for system, estimate in zip(report.contenders, card.estimates, strict=True)
         ]
         lines += [*table(head, rows), "", "↓ lower is better, ↑ higher is better, ◎ a range is wanted.", ""]
+        lines += _calibration(report)
     if report.languages:
         lines += ["## By language", "", *_languages(report, report.languages, several), ""]
     notes = [(system.name, note) for system in report.systems for note in system.notes]
@@ -141,6 +142,17 @@ def cell(text: str) -> str:
 def shorten(text: str) -> str:
     """A long reason, cut."""
     return text if len(text) <= MAX_REASON else text[: MAX_REASON - 1] + "…"
+
+
+def _calibration(report: Report) -> list[str]:
+    names = [system.name for system in report.systems if system.calibration]
+    if not names:
+        return []
+    rows = []
+    for card in report.cards:
+        found = {mark.name: mark.text for mark in card.marks}
+        rows.append([card.measure.title, *(found.get(name, numbers.MISSING) for name in names)])
+    return ["How far these metrics go:", "", *table(["Metric", *map(cell, names)], rows), ""]
 
 
 def _languages(report: Report, languages: LanguageTable, several: bool) -> list[str]:

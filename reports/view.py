@@ -100,6 +100,7 @@ def _systems(index: Index) -> tuple[SystemView, ...]:
                 title=system.title,
                 spec=system.spec,
                 reference=system.reference,
+                calibration=system.calibration,
                 n_songs=len(mine),
                 n_failed=sum(song.status == "failed" for song in mine),
                 notes=tuple(

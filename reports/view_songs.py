@@ -51,7 +51,7 @@ def songs_note(index: Index, *, embed_audio: bool) -> str:
 
 
 def worst_first(index: Index, measure: Measure) -> list[Song]:
-    """Songs by badness in the measure's own direction, then in suite order; without a value last."""
+    """Songs by badness in the measure's own direction, then in suite order; without a value, then calibration last."""
 
     def badness(song: Song) -> float | None:
         score = index.scores.get(song.id, {}).get(measure.index)
@@ -59,8 +59,10 @@ def worst_first(index: Index, measure: Measure) -> list[Song]:
             return None
         return _badness(measure, score.value * measure.scale)
 
+    calibration = {system.name for system in index.systems if system.calibration}
     keyed = [(song, badness(song)) for song in index.songs]
-    return [song for song, _ in sorted(keyed, key=lambda item: (item[1] is None, -(item[1] or 0.0)))]
+    ordered = sorted(keyed, key=lambda item: (item[0].system in calibration, item[1] is None, -(item[1] or 0.0)))
+    return [song for song, _ in ordered]
 
 
 def _badness(measure: Measure, shown: float) -> float:

@@ -13,6 +13,7 @@ from reports.report import (
     Estimate,
     LanguageRow,
     LanguageTable,
+    Mark,
     Measure,
     MetricGroup,
     MetricRow,
@@ -49,9 +50,10 @@ def make_cards(index: Index, totals: Totals) -> tuple[Card, ...]:
         axis = _axis(index, measure, row)
         found = tuple(
             _estimate(index, measure, summary, system.name, None, axis)
-            for summary, system in zip(row, index.systems, strict=True)
+            for summary, system in zip(row, index.contenders, strict=False)
         )
-        cards.append(Card(measure=measure, estimates=found, scale=estimates.make_scale(measure, axis)))
+        marks = _marks(index, measure, row[len(found) :], axis)
+        cards.append(Card(measure=measure, estimates=found, scale=estimates.make_scale(measure, axis), marks=marks))
     return tuple(cards)
 
 
@@ -76,11 +78,19 @@ def make_languages(index: Index) -> LanguageTable | None:
     found = index.summaries(wanted)
     axes = [_axis(index, m, found[k :: len(columns)]) for k, m in enumerate(columns)]
     rows = []
-    for number, (code, place) in enumerate(heads):
+    by_head = {head: found[k * len(columns) : (k + 1) * len(columns)] for k, head in enumerate(heads)}
+    for code, place in heads:
         system = index.systems[place].name
-        cells = found[number * len(columns) : (number + 1) * len(columns)]
+        if index.systems[place].calibration:
+            continue
+        cells = by_head[code, place]
         shown = [
             _estimate(index, m, cell, system, code, axis) for m, cell, axis in zip(columns, cells, axes, strict=True)
+        ]
+        calibration = [by_head.get((code, other)) for other in range(len(index.contenders), len(index.systems))]
+        marks = [
+            _marks(index, m, [None if row is None else row[k] for row in calibration], axis)
+            for k, (m, axis) in enumerate(zip(columns, axes, strict=True))
         ]
         rows.append(
             LanguageRow(
@@ -90,6 +100,7 @@ def make_languages(index: Index) -> LanguageTable | None:
                 n_songs=n_songs[code, system],
                 note=index.systems[place].notes.get(code, ""),
                 estimates=tuple(shown),
+                marks=tuple(marks),
             )
         )
     return LanguageTable(
@@ -149,6 +160,20 @@ def _row(index: Index, measure: Measure, summaries: Sequence[Summary]) -> Metric
         distributions=tuple(_distribution(pool, axis) for pool in pools),
         scale=estimates.make_scale(measure, axis),
     )
+
+
+def _marks(
+    index: Index, measure: Measure, row: Sequence[Summary | None], axis: tuple[float, float]
+) -> tuple[Mark, ...]:
+    """Where the calibration systems lie; those without a value are left out."""
+    marks = []
+    for summary, system in zip(row, index.systems[len(index.contenders) :], strict=True):
+        if summary is not None and summary.estimate is not None:
+            value = summary.estimate * measure.scale
+            text = numbers.number(value, estimates.digits_of(measure, summary)) + measure.suffix
+            at = estimates.place(value, axis)
+            marks.append(Mark(at=at, name=system.name, text=text, role=system.calibration))
+    return tuple(marks)
 
 
 def _values(index: Index, measure: Measure, scores: Iterable[Score]) -> list[float]:

@@ -46,6 +46,12 @@ SystemOption = Annotated[
 ReferenceOption = Annotated[
     list[str] | None, typer.Option("--reference", help="As --system, for a system to compare with; may be repeated.")
 ]
+CalibrateOption = Annotated[
+    bool,
+    typer.Option(
+        "--calibrate", help="Add spoken lyrics, another prompt's lyrics, silence and noise: how far metrics go."
+    ),
+]
 ProfileOption = Annotated[str, typer.Option("--profile", help="Which evaluators: a name or a YAML file.")]
 TakesOption = Annotated[int, typer.Option("--takes", help="Songs for each prompt.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", help="Only so many prompts, from all languages in turn.")]
@@ -75,6 +81,7 @@ def run(
     suite: SuiteOption = "",
     system: SystemOption = None,
     reference: ReferenceOption = None,
+    calibrate: CalibrateOption = False,
     profile: ProfileOption = "embedded",
     takes: TakesOption = 1,
     limit: LimitOption = None,
@@ -91,7 +98,9 @@ def run(
     from evalkit.cli.display import Display
 
     display = Display(quiet=as_json)
-    with _open(suite, system, reference, profile, takes, limit, seed, out, resume, weights, display) as writer:
+    with _open(
+        suite, system, reference, calibrate, profile, takes, limit, seed, out, resume, weights, display
+    ) as writer:
         pipeline.make_songs(writer, display, workers)
         pipeline.score_songs(writer, display, workers)
         result = pipeline.finish(writer)
@@ -104,6 +113,7 @@ def generate(
     suite: SuiteOption = "",
     system: SystemOption = None,
     reference: ReferenceOption = None,
+    calibrate: CalibrateOption = False,
     takes: TakesOption = 1,
     limit: LimitOption = None,
     seed: SeedOption = 0,
@@ -118,7 +128,9 @@ def generate(
     from evalkit.cli.display import Display
 
     display = Display(quiet=as_json)
-    with _open(suite, system, reference, "embedded", takes, limit, seed, out, resume, weights, display) as writer:
+    with _open(
+        suite, system, reference, calibrate, "embedded", takes, limit, seed, out, resume, weights, display
+    ) as writer:
         pipeline.make_songs(writer, display, workers)
         result = pipeline.finish(writer)
     _conclude(result, None, as_json)
@@ -205,6 +217,7 @@ def _open(
     suite: str,
     system: list[str] | None,
     reference: list[str] | None,
+    calibrate: bool,
     profile: str,
     takes: int,
     limit: int | None,
@@ -220,6 +233,7 @@ def _open(
         suite=suite,
         systems=tuple(system or ("singer",)),
         references=tuple(reference or ()),
+        calibrate=calibrate,
         profile=profile,
         takes=takes,
         limit=limit,

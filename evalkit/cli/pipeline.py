@@ -20,7 +20,9 @@ from evalkit.runfolder import RunWriter, load, load_info
 from evalkit.store import EvaluatorInfo, ModelInfo, RunInfo, RunStatus, StageTiming, SuiteInfo, SystemInfo
 from evalkit.types import Prompt, Score, Song
 from evalkit.workers import default_workers
+from generation import calibration
 from generation import spec as specs
+from generation.base import Calibration
 from generation.generate import generate, plan
 from generation.spec import SystemSpec
 
@@ -32,6 +34,7 @@ class Request:
     suite: str
     systems: tuple[str, ...] = ("singer",)
     references: tuple[str, ...] = ()
+    calibrate: bool = False
     profile: str = "embedded"
     takes: int = 1
     limit: int | None = None
@@ -81,9 +84,11 @@ def begin(request: Request, display: Display) -> RunWriter:
     suite = benchmarks.loader.load(request.suite)
     parsed = [specs.parse(specs.with_weights(text, request.weights)) for text in request.systems]
     parsed += [specs.parse(specs.with_weights(text, request.weights), reference=True) for text in request.references]
+    prompts = select(suite.prompts, request.limit)
+    if request.calibrate:
+        parsed += calibration.systems(prompts, display.say)
     specs.check_unique(parsed)
     profile.load(request.profile)
-    prompts = select(suite.prompts, request.limit)
     fetch_models(list(dict.fromkeys(name for spec in parsed for name in _system_models(spec))), display)
     now = datetime.now(UTC)
     run_id = f"{suite.name}-{parsed[0].folder}-{now:%Y%m%dT%H%M%SZ}"
@@ -323,6 +328,7 @@ def _describe_system(spec: SystemSpec) -> SystemInfo:
         notes=dict(cls.notes),
         models=tuple(cls.required_models(spec.variant)),
         reference=spec.reference,
+        calibration=cls.role if spec.calibration and issubclass(cls, Calibration) else "",
     )
 
 

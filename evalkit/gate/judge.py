@@ -7,7 +7,7 @@ from evalkit.gate.differences import difference_checks
 from evalkit.gate.quantities import with_quantities
 from evalkit.gate.result import Check, GateResult, Verdict
 from evalkit.gate.rules import DEFAULT_RULES, Rules
-from evalkit.pairing import Side, shared_prompts, system_names, take_notices
+from evalkit.pairing import Side, contenders, shared_prompts, take_notices
 from evalkit.resampling import RESAMPLES
 from evalkit.store import RunData
 
@@ -88,7 +88,7 @@ def judge(
 
 def _only_system(run: RunData, who: str, option: str) -> str:
     references = {system.name for system in run.info.systems if system.reference}
-    names = system_names(run)
+    names = contenders(run)
     own = [name for name in names if name not in references] or names
     if len(own) != 1:
         raise ConfigError(
@@ -98,7 +98,7 @@ def _only_system(run: RunData, who: str, option: str) -> str:
 
 
 def _other_system(baseline: RunData, like: str) -> str:
-    return like if like in system_names(baseline) else _only_system(baseline, "baseline", "--baseline-system")
+    return like if like in contenders(baseline) else _only_system(baseline, "baseline", "--baseline-system")
 
 
 def _verdict_of_run(check_id: str, title: str, verdict: Verdict, reason: str) -> Check:

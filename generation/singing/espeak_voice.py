@@ -89,6 +89,11 @@ class EspeakVoice:
         samples = pyworld.synthesize(sung_hz, envelope[source], aperiodicity[source], rate, 1000 * _FRAME_S)
         return samples.astype(np.float32), phrase.lead_s
 
+    def speak(self, phrase: Phrase) -> FloatArray:
+        """The line as espeak-ng says it, audio [time]."""
+        inside: _Inside = phrase.inside
+        return inside.samples.astype(np.float32)
+
 
 def _load_world() -> Any:
     try:

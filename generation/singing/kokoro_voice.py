@@ -102,6 +102,12 @@ class KokoroVoice:
         f0_hz = np.where(voiced, sung_hz, kept_hz).astype(np.float32)
         return self._model.vocode(encoded, frames, f0_hz, energy.astype(np.float32)), lead_s
 
+    def speak(self, phrase: Phrase) -> FloatArray:
+        """The line as the network would say it, audio [time]."""
+        inside: _Inside = phrase.inside
+        f0_hz, energy = self._model.prosody(inside.encoded, inside.frames)
+        return self._model.vocode(inside.encoded, inside.frames, f0_hz, energy)
+
 
 def stretch_map(natural: npt.NDArray[np.int64], sung: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Where each half frame of the sung line lies in the spoken one.

@@ -69,6 +69,10 @@ class Voice(Protocol):
         """Audio [time], and the seconds of it that lie before the first vowel onset."""
         ...
 
+    def speak(self, phrase: Phrase) -> FloatArray:
+        """The phrase in the voice's own rhythm and melody, audio [time]."""
+        ...
+
 
 def find_nuclei(symbols: tuple[str, ...], *, split_all: bool = False) -> list[tuple[int, int]]:
     """Syllable nuclei of a phoneme sequence.

@@ -103,9 +103,9 @@ class Entry:
 
 
 def make_entries(source: Source) -> list[Entry]:
-    """All systems of a run."""
+    """All systems of a run but its calibration systems."""
     index = make_index(source.run)
-    return [_entry(source, index, system) for system in index.systems]
+    return [_entry(source, index, system) for system in index.contenders]
 
 
 def restrict(values: PromptValues, prompts: Collection[str]) -> PromptValues:
