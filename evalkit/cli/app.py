@@ -15,6 +15,7 @@ from evalkit.cli.cache import cache_app
 from evalkit.cli.compare import compare
 from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.models import models_app
+from evalkit.cli.template import template
 from evalkit.errors import EvalkitError
 
 EXIT_USAGE = 2
@@ -35,6 +36,7 @@ app.command(
     "gate", epilog="Example: `evalkit gate runs/candidate --baseline baselines/v2-large.evalkit --junit gate.xml`"
 )(gate_commands.gate)
 app.add_typer(cache_app, name="cache")
+app.command(epilog="Example: `evalkit template --suite multilingual --out songs-wanted`")(template)
 app.command(epilog="Example: `evalkit leaderboard runs/* --out site`")(leaderboard)
 app.command(epilog="Example: `evalkit compare runs/candidate runs/last-release`")(compare)
 
@@ -177,10 +179,15 @@ def list_(
 
 @app.command(epilog="Example: `evalkit validate my-suite.yaml`")
 def validate(
-    path: Annotated[str, typer.Argument(help="A suite (file or bundled name), run folder, baseline or submission.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="A suite (file or name), run folder, baseline, submission, or folder of songs made elsewhere."
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
-    """Check a suite, a run, a baseline file or a submission; exit code 2 if it has errors."""
+    """Check a suite, a run, a baseline, a submission or a folder of songs; exit code 2 if it has errors."""
     from evalkit.cli.checking import check
 
     kind, issues = check(path)

@@ -1,4 +1,4 @@
-"""What ``evalkit validate`` is given: a suite, a run folder, a baseline file or a submission."""
+"""What ``evalkit validate`` is given: a suite, a run folder, a baseline file, a submission or a folder of songs."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from evalkit import submission
 from evalkit.baseline import load_run_or_baseline
 from evalkit.errors import EvalkitError, StoreError
 from evalkit.types import Suite
+from generation import handout
 
 BASELINE_MAGIC = b"\x1f\x8b"
 
@@ -26,7 +27,7 @@ def check(path: str) -> tuple[str, list[Issue]]:
     """
     place = Path(path)
     if place.is_dir():
-        return _run(place, "run")
+        return ("folder of songs", _handout(place)) if handout.is_handout(place) else _run(place, "run")
     if place.is_file() and _is_gzip(place):
         return _run(place, "baseline")
     if place.is_file() and place.suffix.lower() == ".json":
@@ -65,6 +66,25 @@ def _run(path: Path, kind: str) -> tuple[str, list[Issue]]:
         hint = f"Finish it: evalkit run --resume {path}"
         issues.append(Issue(file=str(path), line=0, field="status", message=message, hint=hint, severity="warning"))
     return kind, issues
+
+
+def _handout(folder: Path) -> list[Issue]:
+    troubles, usable = handout.check(folder)
+    issues = [
+        Issue(
+            file=trouble.place,
+            line=0,
+            field="",
+            message=trouble.message,
+            hint=trouble.hint,
+            severity="error" if trouble.fatal else "warning",
+        )
+        for trouble in troubles
+    ]
+    if any(trouble.fatal for trouble in troubles):
+        message = f"{usable} songs can be used as they are."
+        issues.append(Issue(file=str(folder), line=0, field="", message=message, severity="warning"))
+    return issues
 
 
 def _submission(path: Path) -> list[Issue]:

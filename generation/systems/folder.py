@@ -63,6 +63,17 @@ class FolderSystem:
         """Nothing to free."""
 
 
+def read_folder(folder: Path) -> dict[tuple[str, int], tuple[Path | None, dict[str, Path]]]:
+    """What a folder says it holds: (prompt id, take) to the song and its stems; the files need not be there.
+
+    Raises:
+        ConfigError: two files claim one song, or the manifest is wrong (file and line are named).
+    """
+    manifest = folder / MANIFEST
+    entries = _read_manifest(manifest) if manifest.is_file() else _index(folder)
+    return {key: (entry.mix, dict(entry.stems)) for key, entry in entries.items()}
+
+
 def _index(folder: Path) -> dict[tuple[str, int], _Entry]:
     entries: dict[tuple[str, int], _Entry] = {}
     for path in sorted(folder.iterdir()):

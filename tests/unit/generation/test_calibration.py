@@ -23,7 +23,7 @@ def make_prompts(text: str) -> list[Prompt]:
     found = []
     for place, word in enumerate(text.split()):
         language, _, words = word.partition(":")
-        lyric = f"[verse] {words} ; [outro-short]"
+        lyric = f"[verse] {words.replace('_', ' ')} ; [outro-short]"
         found.append(
             Prompt(id=f"p{place}", language=language, lyrics=lyric, sections=lyrics.parse(lyric), duration_s=0.5)
         )
@@ -128,10 +128,9 @@ def test_variants_and_languages():
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("name", ["spoken", "another-lyric"])
-def test_speech_has_words_pauses_and_no_music(name, model_dir):
-    prompt = make_prompts("en:Silver.rain.along.the.harbour.wall")[0]
-    system = SYSTEMS.get(name)("", model_dir)
+def test_speech_has_words_pauses_and_no_music(model_dir):
+    prompt = make_prompts("en:Silver_rain_along_the_harbour_wall")[0]
+    system = SYSTEMS.get("spoken")("", model_dir)
     shares = []
     first = system.generate(prompt, take=0, seed=3, progress=shares.append)
     again = system.generate(prompt, take=0, seed=3)
@@ -148,7 +147,7 @@ def test_speech_has_words_pauses_and_no_music(name, model_dir):
 
 
 def test_espeak_speaks_without_any_model():
-    prompt = make_prompts("en:Silver.rain.along.the.harbour.wall")[0]
+    prompt = make_prompts("en:Silver_rain_along_the_harbour_wall")[0]
     made = SYSTEMS.get("spoken")("espeak", lambda name: Path(name)).generate(prompt, take=0, seed=3)
     assert 1.5 < made.mix.duration_s < 6.0
     assert made.params["skipped_lines"] == []
