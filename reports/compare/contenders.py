@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalkit.errors import ConfigError
-from evalkit.pairing import system_names
+from evalkit.pairing import contenders
 from evalkit.registry import suggestion
 from evalkit.store import RunData, SystemInfo
 
@@ -48,15 +48,15 @@ def choose(
             Contender(run=run, system=name)
             for name in dict.fromkeys(references)
             for run in runs
-            if name in system_names(run) and (run is not first or name != candidate.system)
+            if name in contenders(run) and (run is not first or name != candidate.system)
         ]
-        known = list(dict.fromkeys(name for run in runs for name in system_names(run) if name != candidate.system))
+        known = list(dict.fromkeys(name for run in runs for name in contenders(run) if name != candidate.system))
         for name in references:
             if name not in {opponent.system for opponent in found}:
                 raise ConfigError(f"No run here has another system {name!r}.", suggestion(name, known))
         return candidate, found
     if len(runs) == 1:
-        found = [Contender(run=first, system=name) for name in system_names(first) if name != candidate.system]
+        found = [Contender(run=first, system=name) for name in contenders(first) if name != candidate.system]
     else:
         found = [Contender(run=run, system=name) for run in runs[1:] for name in _opponents(run, like=candidate.system)]
     if not found:
@@ -68,7 +68,7 @@ def choose(
 
 
 def _candidate(run: RunData, system: str | None) -> str:
-    names = system_names(run)
+    names = contenders(run)
     if system is not None:
         if system not in names:
             raise ConfigError(f"The run {run.info.run_id} has no system {system!r}.", suggestion(system, names))
@@ -82,10 +82,10 @@ def _candidate(run: RunData, system: str | None) -> str:
 
 
 def _opponents(run: RunData, like: str) -> list[str]:
-    return [like] if like in system_names(run) else _own(run)
+    return [like] if like in contenders(run) else _own(run)
 
 
 def _own(run: RunData) -> list[str]:
     references = {system.name for system in run.info.systems if system.reference}
-    names = system_names(run)
+    names = contenders(run)
     return [name for name in names if name not in references] or names
