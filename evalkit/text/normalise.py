@@ -4,11 +4,12 @@ The rules are ours (``docs/evaluators/lyrics.md`` lists them); the normalisers t
 parentheses, break contractions apart and strip marks that some languages need.
 """
 
+import re
 import unicodedata
 from functools import lru_cache
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 """Raised whenever any output of this module or of the tokeniser changes."""
 
 NAME = f"evalkit-lyrics-{VERSION}"
@@ -18,53 +19,25 @@ _LETTERS = {
     "fr": str.maketrans({"œ": "oe", "æ": "ae"}),
     "ru": str.maketrans({"ё": "е"}),
     "be": str.maketrans({"ё": "е"}),
+    "ro": str.maketrans({"ş": "ș", "ţ": "ț"}),  # the cedillas of old keyboards
 }
 _ACUTE, _GRAVE = "\u0301", "\u0300"
 _HARAKAT = dict.fromkeys([*range(0x064B, 0x0653), 0x0670, 0x0640])
-_SPACING = {"著": "着"}
+_POINTS = dict.fromkeys(code for code in range(0x0591, 0x05C8) if code not in (0x05BE, 0x05C0, 0x05C3, 0x05C6))
+_SPACING = {"著": "着", "〇": "零"}
+_TONES = "\u0300\u0301\u0303\u0309\u0323"
+_OLD_TONE = re.compile(f"(o|(?<!q)u)([aey])([{_TONES}])(?=\\Z)")
 
+_split = str.split
 # Words that are written together with what follows; sung, they are words of their own (l'aime = l' + aime).
 ELISIONS: dict[str, frozenset[str]] = {
     "fr": frozenset(
         ["c", "d", "j", "l", "m", "n", "s", "t", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "quelqu", "presqu"]
     ),
     "it": frozenset(
-        [
-            "l",
-            "un",
-            "d",
-            "c",
-            "m",
-            "t",
-            "s",
-            "v",
-            "n",
-            "gl",
-            "ch",
-            "dell",
-            "nell",
-            "all",
-            "dall",
-            "sull",
-            "coll",
-            "quell",
-            "quest",
-            "bell",
-            "sant",
-            "tutt",
-            "senz",
-            "anch",
-            "com",
-            "dov",
-            "cos",
-            "quand",
-            "grand",
-            "mezz",
-            "cent",
-            "fors",
-            "nient",
-        ]
-    ),
+        _split("l un d c m t s v n gl ch dell nell all dall sull coll quell quest bell sant tutt senz anch")
+    )
+    | frozenset(_split("com dov cos quand grand mezz cent fors nient")),
     "ca": frozenset(["l", "d", "m", "n", "s", "t"]),
 }
 
@@ -76,38 +49,12 @@ def base_language(tag: str) -> str:
 
 
 def normaliser_name(language: str) -> str:
-    """Name of the rules for one language, e.g. ``evalkit-en-1``; languages without own rules use ``basic``."""
+    """Name of the rules for one language, e.g. ``evalkit-en-2``; languages without own rules use ``basic``."""
     language = base_language(language)
     return f"evalkit-{language if language in OWN_RULES else 'basic'}-{VERSION}"
 
 
-OWN_RULES = frozenset(
-    [
-        "en",
-        "zh",
-        "yue",
-        "es",
-        "ja",
-        "fr",
-        "de",
-        "pt",
-        "it",
-        "ko",
-        "ru",
-        "nl",
-        "pl",
-        "sv",
-        "tr",
-        "az",
-        "vi",
-        "id",
-        "hi",
-        "ar",
-        "th",
-        "be",
-        "ca",
-    ]
-)
+OWN_RULES = frozenset(_split("en zh yue ja ko es fr de pt it ru be uk nl pl sv tr az vi id hi ar fa ur he ro th ca"))
 
 
 def prepare(text: str) -> str:
@@ -148,6 +95,10 @@ def word(text: str, language: str) -> str:
         text = text.replace(_ACUTE, "").replace(_GRAVE, "")
     if language in ("ar", "fa", "ur"):
         text = text.translate(_HARAKAT)
+    if language == "he":
+        text = text.translate(_POINTS)
+    if language == "vi":  # two ways to write one tone: hoà, hòa
+        text = unicodedata.normalize("NFC", _OLD_TONE.sub(r"\1\3\2", unicodedata.normalize("NFD", text)))
     table = _LETTERS.get(language)
     text = text.translate(table) if table else text
     return text.replace("\u200c", "").replace("\u200d", "")

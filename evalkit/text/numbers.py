@@ -8,6 +8,10 @@ _ENGLISH_ORDINALS = frozenset({"st", "nd", "rd", "th"})
 _HAN_DIGITS = "零一二三四五六七八九"
 _HAN_UNITS = ("", "十", "百", "千")
 _HAN_MYRIADS = ("", "万", "亿", "万亿")
+_TURKISH = re.compile(
+    "sıfır|bir|iki|üç|dört|beş|altmış|altı|yetmiş|yedi|seksen|sekiz|doksan|dokuz|on|yirmi|otuz|kırk|elli|yüz|bin"
+    "|milyon|milyar|trilyon"
+)
 _NUM2WORDS = {"pt": "pt_BR", "nb": "no", "nn": "no", "kk": "kz"}
 
 
@@ -62,7 +66,8 @@ def _whole_to_words(digits: str, language: str) -> str | None:
     from num2words import num2words
 
     try:
-        return str(num2words(int(digits), lang=_NUM2WORDS.get(language, language)))
+        words = str(num2words(int(digits), lang=_NUM2WORDS.get(language, language)))
+        return " ".join(_TURKISH.findall(words)) if language == "tr" else words  # num2words writes yirmibir
     except (NotImplementedError, KeyError, OverflowError):
         return None
 

@@ -15,6 +15,7 @@ UNSPACED: frozenset[CharClass] = frozenset({"han", "kana", "syllabic"})
 _APOSTROPHES = frozenset("'\u2018\u2019\u201b\u02bc\u00b4\u0060\uff07\u2032")
 _KANA_EXTRA = frozenset("\u30fc\u309d\u309e\u30fd\u30fe")
 _HAN_EXTRA = frozenset("\u3005\u3007")
+_SARA_AM = frozenset("\u0e33\u0eb3")  # vowels of Thai and Lao that stand with the consonant before
 _SYLLABIC_RANGES = (
     (0x0E00, 0x0E7F),  # Thai
     (0x0E80, 0x0EFF),  # Lao
@@ -39,7 +40,7 @@ def char_class(char: str) -> CharClass:
         return "apostrophe"
     code = ord(char)
     category = unicodedata.category(char)
-    if category[0] == "M":
+    if category[0] == "M" or char in _SARA_AM:
         return "mark"
     if char.isspace() or category[0] == "Z":
         return "space"

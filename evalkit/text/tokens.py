@@ -170,6 +170,8 @@ def _words_of_run(text: str, start: int, end: int, kind: CharClass, language: st
     if _is_ordinal_suffix(text, start, end, language):
         return []
     word = normalise.word(re.sub(r"[\u2018\u2019\u201b\u02bc\u00b4\u0060\uff07\u2032]", "'", run), language)
+    if word in normalise.ELISIONS.get(language, ()) and char_class(text[end : end + 1] or " ") == "apostrophe":
+        return [(word + "'", start, end + 1, None)]  # written apart: l' amour
     head, apostrophe, tail = word.partition("'")
     if apostrophe and tail and head in normalise.ELISIONS.get(language, ()):
         cut = start + next(i for i, char in enumerate(text[start:end]) if char_class(char) == "apostrophe") + 1
@@ -192,7 +194,8 @@ def _single_characters(text: str, start: int, end: int, kind: CharClass, before:
 
 
 def _digits(text: str) -> str:
-    return "".join(str(int(c)) if c.isdecimal() else c for c in map(normalise.fold_width, text))
+    folded = map(normalise.fold_width, text)
+    return "".join(str(int(c)) if c.isdecimal() else c for c in folded if c.isdecimal() or c in ".,")
 
 
 def _read_number(text: str, start: int, end: int, language: str) -> list[_Found]:

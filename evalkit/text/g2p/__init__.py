@@ -13,7 +13,7 @@ from evalkit.text.normalise import base_language
 from evalkit.text.script import char_class, graphemes, is_latin
 from evalkit.text.tokens import Token
 
-NAME = "evalkit-g2p-1"
+NAME = "evalkit-g2p-2"
 """Of all converters together; raised whenever any phone of any language changes."""
 
 Converter = Callable[[Sequence[Token]], list[tuple[str, ...]]]

@@ -1,8 +1,8 @@
 """Japanese: OpenJTalk reads a whole line, so that kanji and kana spellings of the same words give the same phones."""
 
-import itertools
 from collections.abc import Sequence
 
+from evalkit.text.g2p.lines import share_out
 from evalkit.text.tokens import Token
 
 
@@ -16,9 +16,7 @@ def phones_of_line(words: Sequence[Token]) -> list[tuple[str, ...]]:
 
     text = "".join(word.surface for word in words)
     phones = [_voiced(phone) for phone in pyopenjtalk.g2p(text).split() if phone not in ("pau", "sil")]
-    count = len(words)
-    bounds = [round(index * len(phones) / count) for index in range(count + 1)]
-    return [tuple(phones[left:right]) for left, right in itertools.pairwise(bounds)]
+    return share_out(phones, len(words))
 
 
 def _voiced(phone: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evalkit.text.g2p import ipa
+from evalkit.text.g2p.lines import share_out
 from evalkit.text.tokens import Token
 
 CODES = {
@@ -37,11 +38,15 @@ class Rules:
 
     def __init__(self, language: str) -> None:
         self._rules = _load(CODES[language])
+        self._whole_lines = language == "th"
         self._ready = _READY.get(language, {})
         self._known: dict[str, tuple[str, ...]] = {}
 
     def __call__(self, words: Sequence[Token]) -> list[tuple[str, ...]]:
-        """Phones of each word of a line."""
+        """Phones of each word of a line; of Thai, whose tokens are letters, of the line, shared out over them."""
+        if self._whole_lines:
+            phones = ipa.split(self._rules.transliterate("".join(word.text for word in words)))
+            return share_out(phones, len(words))
         return [self._word(word.text) for word in words]
 
     def _word(self, text: str) -> tuple[str, ...]:

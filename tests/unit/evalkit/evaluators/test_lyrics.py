@@ -30,14 +30,17 @@ SECOND = frozenset({"wer_second", "per_second", "asr_agreement"})
 class FakeTranscriber:
     """Hears one word every half second; the mix and the stem may be heard differently."""
 
-    def __init__(self, mix: str, vocals: str | None = None, *, active_share: float = 0.8) -> None:
+    def __init__(
+        self, mix: str, vocals: str | None = None, *, active_share: float = 0.8, engine: str = "fake1"
+    ) -> None:
+        self.engine = engine
         self.texts = {False: mix, True: mix if vocals is None else vocals}
         self.active_share = active_share
         self.calls: list[tuple[str, bool]] = []
 
     @property
     def signature_parts(self) -> Mapping[str, str | int | float]:
-        return {"engine": "fake1", "beam": 5, "decode": "ladder1"}
+        return {"engine": self.engine, "beam": 5, "decode": "ladder1"}
 
     def knows(self, language: str) -> bool:
         return language != "xx"
@@ -250,8 +253,8 @@ def test_signatures_tell_inputs_and_levels_apart() -> None:
     signatures = [subject.signature(metric.name) for metric in subject.metrics]
     assert len(set(signatures)) == len(subject.metrics) == 40
     assert subject.signature("wer").startswith("wer|sep:none|asr:whisper-base@")
-    assert "|norm:evalkit-lyrics-1|" in subject.signature("wer")
-    assert "|g2p:evalkit-g2p-1|" in subject.signature("per_vocals")
+    assert "|norm:evalkit-lyrics-2|" in subject.signature("wer")
+    assert "|g2p:evalkit-g2p-2|" in subject.signature("per_vocals")
     assert "g2p" not in subject.signature("wer")
     assert "|sep:native|" in subject.signature("per_vocals")
     assert subject.signature("cer_song_mean").endswith("|agg:song_mean|v:2")
@@ -307,3 +310,77 @@ def test_a_spoken_sentence_is_read_by_the_real_model(model_dir: Callable[[str], 
     times = [column["start"] for column in found["wer"].details["alignment"] if column["start"] is not None]
     assert times == sorted(times)
     assert times[-1] < audio.duration_s
+
+
+def second_opinion(first: str, second: str, given: Clip | None = None) -> dict[str, Score]:
+    other = FakeTranscriber(second, engine="fake2")
+    subject = LyricsEvaluator({}, lambda name: Path("/nowhere") / name, FakeTranscriber(first), second=other)
+    return {score.metric: score for score in subject.score(given or clip(stem=False))}
+
+
+def test_a_second_recogniser_has_numbers_of_its_own_and_is_never_the_score() -> None:
+    wrong, right = "Silver river", " ".join(WORDS)
+    found = second_opinion(wrong, right)
+    alone = scores(FakeTranscriber(wrong), clip(stem=False))
+    assert (found["wer"].value, found["per"].value) == (alone["wer"].value, alone["per"].value)
+    assert found["wer_second"].value == found["per_second"].value == 0.0
+    assert found["wer"].value == pytest.approx(15 / 17)
+    assert alone["wer_second"].reason == "The profile names no second recogniser."
+
+
+def test_agreement_is_one_less_the_difference_of_what_both_heard() -> None:
+    assert second_opinion("Silver river", "silver RIVER!")["asr_agreement"].value == 1.0
+    assert second_opinion("their night", "there knight")["asr_agreement"].value == 1.0
+    assert second_opinion("shine", "shine shine")["asr_agreement"].value == 0.0
+    assert second_opinion("", "")["asr_agreement"].value == 1.0
+    assert second_opinion("", "shine")["asr_agreement"].value == 0.0
+    silent = second_opinion("shine", "sunset over golden hills")["asr_agreement"]
+    assert silent.value is not None
+    assert silent.value < 0
+    finnish = clip("fi", (Section(label="verse", lines=("Minä rakastan",)),), stem=False)
+    assert "grapheme-to-phoneme" in second_opinion("Minä", "Minä", finnish)["asr_agreement"].reason
+
+
+def test_a_second_recogniser_comes_from_the_profile() -> None:
+    options = {"second": {"model": "whisper-large-v3", "compute_type": "int8"}}
+    assert list(LyricsEvaluator.required_models(options)) == ["whisper-base", "whisper-large-v3"]
+    subject = LyricsEvaluator(options, lambda name: Path("/nowhere") / name)
+    assert "|second:whisper-large-v3@" in subject.signature("asr_agreement")
+    assert "second" not in subject.signature("per")
+    with pytest.raises(ConfigError, match="Give it at least a model"):
+        LyricsEvaluator({"second": "large"}, lambda name: Path(name))
+    with pytest.raises(ConfigError, match="has no 'modell'"):
+        LyricsEvaluator({"second": {"model": "x", "modell": "y"}}, lambda name: Path(name))
+
+
+def test_a_song_that_collapsed_is_counted_and_has_no_other_rate() -> None:
+    fine, bad = scores(FakeTranscriber(" ".join(WORDS[:14]))), scores(FakeTranscriber("Silver river"))
+    assert (fine["collapse_rate"].value, bad["collapse_rate"].value) == (0.0, 1.0)
+    assert fine["per_noncollapsed"].value == fine["per"].value
+    assert bad["per_noncollapsed"].status == "not_applicable"
+    assert "collapsed" in bad["per_noncollapsed"].reason
+
+
+def test_words_of_a_song_without_voice_are_left_out_of_the_clean_rate_only() -> None:
+    """The stem is silent, so what is heard beyond the lyric is the recogniser's."""
+    found = scores(FakeTranscriber(" ".join(WORDS) + " thank you for watching"))
+    assert found["per"].value > 0
+    assert found["per_clean"].value == 0.0
+    assert found["halluc_asr_rate"].value == 4 / 21
+
+
+def test_a_cut_song_is_flagged() -> None:
+    assert scores(FakeTranscriber(" ".join(WORDS[:5])))["wer"].details["flags"] == ["lyrics_truncated"]
+    assert scores(FakeTranscriber(" ".join(WORDS[:12])))["wer"].details["flags"] == []
+
+
+def test_every_metric_says_what_it_is() -> None:
+    for metric in LyricsEvaluator.metrics:
+        assert metric.title
+        assert metric.description
+        assert metric.source
+        assert metric.licence
+        assert metric.direction in ("lower", "higher", "target", "none")
+        assert metric.bounds != (None, None)
+    assert len({metric.title for metric in LyricsEvaluator.metrics}) == len(LyricsEvaluator.metrics)
+    assert [metric.name for metric in LyricsEvaluator.metrics if metric.headline] == ["wer", "cer", "per", "per_vocals"]

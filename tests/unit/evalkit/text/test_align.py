@@ -150,6 +150,19 @@ def test_agrees_with_jiwer(reference: list[str], hypothesis: list[str]) -> None:
     # Among equally cheap alignments jiwer may choose another, so the kinds are compared by their sum and difference.
     assert counts.errors == theirs.substitutions + theirs.deletions + theirs.insertions
     assert counts.deletions - counts.insertions == theirs.deletions - theirs.insertions
+    if counts.hits == theirs.hits:
+        assert counts.match_error_rate == pytest.approx(theirs.mer)
+        assert counts.information_lost == pytest.approx(theirs.wil)
+
+
+@given(
+    st.lists(st.text("abé語", min_size=1, max_size=4), min_size=1), st.lists(st.text("abé語", min_size=1, max_size=4))
+)
+@settings(max_examples=100, deadline=None)
+def test_characters_agree_with_jiwer(reference: list[str], hypothesis: list[str]) -> None:
+    one, other = "".join(reference), "".join(hypothesis)
+    theirs = jiwer.process_characters(one, other) if other else None
+    assert count(align(one, other)).rate == pytest.approx(theirs.cer if theirs else 1.0)
 
 
 def test_the_fast_path_for_huge_texts_has_the_same_distance(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from evalkit.text.compare import compare
 from evalkit.text.g2p import has_g2p, ipa, languages, phone_tokens
 from evalkit.text.tokens import TimedText, Token, lyric_tokens, transcript_tokens
 from evalkit.types import Section
@@ -60,17 +61,61 @@ def test_homophones_and_spelling_variants_are_equal(language: str, one: str, oth
     assert phones(one, language) == phones(other, language)
 
 
-@pytest.mark.parametrize("language", ["en", "zh", "ja", "ko", "es", "fr", "de", "pt", "it", "ru"])
-def test_all_ten_languages_have_phones_and_tell_words_apart(language: str) -> None:
-    texts = {
-        "en": ("love", "light"), "zh": ("月亮", "太阳"), "ja": ("さくら", "うみ"), "ko": ("사랑", "바람"),
-        "es": ("luna", "noche"), "fr": ("lune", "nuit"), "de": ("mond", "nacht"), "pt": ("lua", "noite"),
-        "it": ("luna", "notte"), "ru": ("луна", "ночь"),
-    }  # fmt: skip
-    one, other = texts[language]
+TEXTS = {
+    "en": ("love", "light"), "zh": ("月亮", "太阳"), "ja": ("さくら", "うみ"), "ko": ("사랑", "바람"),
+    "es": ("luna", "noche"), "fr": ("lune", "nuit"), "de": ("Mond", "Nacht"), "pt": ("lua", "noite"),
+    "it": ("luna", "notte"), "ru": ("луна", "ночь"), "nl": ("liefde", "nacht"), "pl": ("miłość", "nocą"),
+    "sv": ("kärlek", "natten"), "tr": ("aşkım", "gece"), "vi": ("tình", "đêm"), "id": ("cinta", "malam"),
+    "hi": ("प्यार", "रातें"), "ar": ("حبيبي", "ليل"), "th": ("ความรัก", "คืน"),
+}  # fmt: skip
+
+
+def test_there_are_nineteen_languages_with_phones() -> None:
+    assert languages() == tuple(sorted(TEXTS))
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_words_have_phones_that_tell_them_apart_offline(language: str) -> None:
+    one, other = TEXTS[language]
     assert has_g2p(language)
     assert len(phones(one, language)) >= 3
     assert phones(one, language) != phones(other, language)
+    assert phones(one.upper(), language) == phones(one.lower(), language)
+    both = phones(f"{one} {other}", language)
+    assert len(both) == pytest.approx(len(phones(one, language)) + len(phones(other, language)), abs=1)
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_the_same_line_on_both_sides_has_no_error(language: str) -> None:
+    line = " ".join(TEXTS[language])
+    lyric = lyric_tokens([Section(label="verse", lines=(line, f"({line})"))], language)
+    heard = transcript_tokens([TimedText(text=f"{line}\n{line}")], language)
+    comparison = compare(lyric, heard)
+    both = compare(phone_tokens(lyric, language), phone_tokens(comparison.placed_hypothesis(), language))
+    assert both.counts.errors == 0
+    assert both.counts.n_ref >= 8
+
+
+@pytest.mark.parametrize("language", ["yue", "lo", "km", "my", "fi", "el"])
+def test_languages_without_a_converter_have_no_phones(language: str) -> None:
+    assert not has_g2p(language)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("zh", "我love你", "w o l ʌ v n i"),
+        ("ru", "я love", "j a l ʌ v"),
+        ("hi", "प्यार baby", "p j a r b eɪ b i"),
+        ("th", "รัก baby", "r a k b eɪ b i"),
+        ("ja", "君 love", "k i m i l ʌ v"),
+        ("ko", "사랑 愛", "s a l a ŋ ai"),
+        ("en", "我 love", "w o l ʌ v"),
+        ("th", "สวัสดี", "s a w a t d i"),
+    ],
+)
+def test_each_writing_is_read_by_its_own_language(language: str, text: str, expected: str) -> None:
+    assert phones(text, language) == expected.split()
 
 
 def test_the_particle_di_inside_a_word_stays() -> None:
