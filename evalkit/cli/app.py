@@ -13,6 +13,7 @@ from evalkit import __version__
 from evalkit.cli import gate as gate_commands
 from evalkit.cli.cache import cache_app
 from evalkit.cli.compare import compare
+from evalkit.cli.export import export
 from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.models import models_app
 from evalkit.cli.template import template
@@ -39,6 +40,7 @@ app.add_typer(cache_app, name="cache")
 app.command(epilog="Example: `evalkit template --suite multilingual --out songs-wanted`")(template)
 app.command(epilog="Example: `evalkit leaderboard runs/* --out site`")(leaderboard)
 app.command(epilog="Example: `evalkit compare runs/candidate runs/last-release`")(compare)
+app.command(epilog="Example: `evalkit export runs/night --format latex`")(export)
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="Name of a suite, or a path to a YAML or JSONL file.")]
 SystemOption = Annotated[
