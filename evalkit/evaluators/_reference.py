@@ -65,16 +65,24 @@ class ReferenceSet:
             beside: Results of any song of the run; those of the reference are kept in the same place.
         """
         by_digest = {digest: path for path, digest in sorted(self.digests.items(), reverse=True)}
-        return [self._song(path, digest, beside) for digest, path in sorted(by_digest.items())]
+        return [reference_song(path, digest, beside) for digest, path in sorted(by_digest.items())]
 
-    def _song(self, path: Path, digest: str, beside: Derived) -> SetSong:
-        name = f"reference-{digest[:12]}"
-        prompt = Prompt(id=name, language="und")
-        song = Song(prompt_id=name, system="reference", take=0, seed=0, status="ok", path=path.name, sha256=digest)
-        derived = beside.of_other({"mix": digest})
-        return SetSong(
-            prompt=prompt,
-            song=song,
-            derived=derived,
-            open=lambda: Clip(prompt=prompt, song=song, mix=load(path), derived=derived),
-        )
+
+def reference_song(path: Path, digest: str, beside: Derived) -> SetSong:
+    """An audio file from outside the run, opened like a song of it.
+
+    Args:
+        path: The file.
+        digest: Its SHA-256.
+        beside: Results of any song of the run; those of this file are kept in the same place.
+    """
+    name = f"reference-{digest[:12]}"
+    prompt = Prompt(id=name, language="und")
+    song = Song(prompt_id=name, system="reference", take=0, seed=0, status="ok", path=path.name, sha256=digest)
+    derived = beside.of_other({"mix": digest})
+    return SetSong(
+        prompt=prompt,
+        song=song,
+        derived=derived,
+        open=lambda: Clip(prompt=prompt, song=song, mix=load(path), derived=derived),
+    )
