@@ -6,21 +6,25 @@ evaluator, with its reason; the rest goes on.
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from evalkit.cache import ResultCache
 from evalkit.clips import open_clip
 from evalkit.derived import Store
 from evalkit.errors import AudioError, EvalkitError, ModelError
 from evalkit.evaluators.base import EVALUATORS, Evaluator, is_set_evaluator, without_value
+from evalkit.executors.base import Executor, Need, Outcome, Pool, Progress, Report, WorkFunction
+from evalkit.executors.loop import run
+from evalkit.models.here import locator
 from evalkit.profile import Profile
 from evalkit.runfolder import RunWriter
 from evalkit.store import EvaluatorInfo
 from evalkit.types import Clip, Prompt, Score, ScoreStatus, Song
-from evalkit.workers import Progress, Report, WorkFunction, run_tasks
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +52,7 @@ class EvaluationTotals:
     n_songs: int = 0
     peak_memory_mb: float = 0.0
     seconds_by_evaluator: dict[str, float] = field(default_factory=dict)
+    audio_by_evaluator: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,59 +113,100 @@ def pending(
     return tasks
 
 
-def evaluate(
-    tasks: Sequence[Task],
-    writer: RunWriter,
-    infos: Sequence[EvaluatorInfo],
-    *,
-    models: Mapping[str, Path],
-    n_workers: int,
-    cache: Path | None = None,
-    watch: Watcher | None = None,
-    time_limit_s: float | None = None,
-) -> EvaluationTotals:
-    """Score songs in worker processes and record each as soon as it is finished.
+class Evaluation:
+    """Scoring under way: a pool of work for an executor, and what becomes of its events.
 
     Args:
-        tasks: From `pending`.
+        tasks: From `pending`; more may be added with `add`.
         writer: Of the run folder.
         infos: From `describe`.
         models: Verified model folders by name; an evaluator whose model is absent gives ``missing_model``.
-        n_workers: Processes.
         cache: Folder of the result cache, None for none.
         watch: Told about every step.
         time_limit_s: Longest time for one song.
-
-    Returns:
-        Totals for the run's timings.
+        need: Of each worker.
     """
-    totals = EvaluationTotals()
-    by_name = {info.name: info for info in infos}
-    arguments = {"folder": writer.folder, "infos": list(infos), "models": dict(models), "cache": cache}
-    for event in run_tasks(_make_worker, arguments, list(tasks), n_workers=n_workers, time_limit_s=time_limit_s):
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        writer: RunWriter,
+        infos: Sequence[EvaluatorInfo],
+        *,
+        models: Mapping[str, Path],
+        cache: Path | None = None,
+        watch: Watcher | None = None,
+        time_limit_s: float | None = None,
+        need: Need | None = None,
+    ) -> None:
+        self.totals = EvaluationTotals()
+        self._writer = writer
+        self._by_name = {info.name: info for info in infos}
+        self._watch = watch
+        folder = writer.folder.resolve()
+        self.pool: Pool[Task] = Pool(
+            name="evaluate",
+            make=_make_worker,
+            arguments={"folder": folder, "infos": list(infos), "models": dict(models), "cache": cache},
+            tasks=deque(tasks),
+            need=need or Need(),
+            time_limit_s=time_limit_s,
+            shared=(folder,),
+        )
+
+    def add(self, song: Song, prompt: Prompt) -> None:
+        """Have a new song scored by all evaluators of single songs."""
+        names = tuple(info.name for info in self._by_name.values() if info.scope == "song")
+        if names:
+            self.pool.tasks.append(Task(song=song, prompt=prompt, evaluators=names))
+
+    def handle(self, event: Outcome[Any] | Progress[Any]) -> None:
+        """Record what an event of the pool brought."""
+        task: Task = event.task
         if isinstance(event, Progress):
-            if watch:
-                watch(event.task.song_id, event.message, None)
-            continue
-        task = event.task
+            if self._watch:
+                self._watch(task.song_id, event.message, None)
+            return
+        totals = self.totals
         if event.error:
             log.error("%s: %s\n%s", task.song_id, event.error, event.log)
             scores: tuple[Score, ...] = tuple(
-                score for name in task.evaluators for score in _all_without(task, by_name[name], "failed", event.error)
+                score
+                for name in task.evaluators
+                for score in _all_without(task, self._by_name[name], "failed", event.error)
             )
         else:
             result: _Result = event.result
             scores = result.scores
             for name, seconds in result.seconds.items():
                 totals.seconds_by_evaluator[name] = totals.seconds_by_evaluator.get(name, 0.0) + seconds
-        writer.add_scores(scores)
+                audio_s = task.song.duration_s or 0.0
+                totals.audio_by_evaluator[name] = totals.audio_by_evaluator.get(name, 0.0) + audio_s
+        self._writer.add_scores(scores)
         totals.busy_s += event.cpu_s
         totals.n_songs += 1
         totals.audio_s += task.song.duration_s or 0.0
         totals.peak_memory_mb = max(totals.peak_memory_mb, event.peak_memory_mb)
-        if watch:
-            watch(task.song_id, 1.0, scores)
-    return totals
+        if self._watch:
+            self._watch(task.song_id, 1.0, scores)
+
+
+def evaluate(
+    tasks: Sequence[Task],
+    writer: RunWriter,
+    infos: Sequence[EvaluatorInfo],
+    *,
+    models: Mapping[str, Path],
+    executor: Executor,
+    cache: Path | None = None,
+    watch: Watcher | None = None,
+    time_limit_s: float | None = None,
+) -> EvaluationTotals:
+    """Score songs and record each as soon as it is finished; arguments as of `Evaluation`, and where to work."""
+    evaluation = Evaluation(tasks, writer, infos, models=models, cache=cache, watch=watch, time_limit_s=time_limit_s)
+    for event in run(executor, [evaluation.pool]):
+        evaluation.handle(event)
+    return evaluation.totals
 
 
 def _make_worker(
@@ -202,14 +248,9 @@ def _score_song(
 def _score_with(
     info: EvaluatorInfo, clip: Clip, task: Task, models: Mapping[str, Path], loaded: dict[str, Evaluator]
 ) -> list[Score]:
-    def locate(name: str) -> Path:
-        if name not in models:
-            raise ModelError(f"The model {name} is not there.", f"Run: evalkit models pull {name}")
-        return models[name]
-
     try:
         if info.name not in loaded:
-            loaded[info.name] = EVALUATORS.get(info.name)(info.options, locate)
+            loaded[info.name] = EVALUATORS.get(info.name)(info.options, locator(models))
         found = {score.metric: score for score in loaded[info.name].score(clip)}
     except ModelError as error:
         return _all_without(task, info, "missing_model", str(error))

@@ -6,6 +6,7 @@ only if its songs, their audio or the evaluator's signature changed.
 
 import hashlib
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,9 +16,11 @@ from evalkit.cache import ResultCache
 from evalkit.clips import unopened
 from evalkit.errors import EvalkitError, ModelError
 from evalkit.evaluators.base import EVALUATORS, SetEvaluator
+from evalkit.executors.base import Executor, Pool, Progress, Report, WorkFunction
+from evalkit.executors.loop import run
+from evalkit.models.here import locator
 from evalkit.store import EvaluatorInfo, RunData
 from evalkit.types import Prompt, ScoreStatus, SetScore, Song
-from evalkit.workers import Progress, Report, WorkFunction, run_tasks
 
 log = logging.getLogger(__name__)
 
@@ -95,9 +98,10 @@ def evaluate_sets(
     infos: Sequence[EvaluatorInfo],
     *,
     models: Mapping[str, Path],
-    n_workers: int,
+    executor: Executor,
     cache: Path | None = None,
     watch: Watcher | None = None,
+    time_limit_s: float | None = None,
 ) -> list[SetScore]:
     """Score sets in worker processes.
 
@@ -106,17 +110,27 @@ def evaluate_sets(
         folder: The run folder.
         infos: From `evalkit.runner.describe`.
         models: Verified model folders by name.
-        n_workers: Processes.
+        executor: Where.
         cache: Folder of the result cache, None for none.
         watch: Told about every step.
+        time_limit_s: Longest time for one song of a set.
 
     Returns:
         Scores of all tasks; an evaluator that broke gives ``failed`` ones.
     """
     by_name = {info.name: info for info in infos}
-    arguments = {"folder": folder, "infos": list(infos), "models": dict(models), "cache": cache}
+    folder = folder.resolve()
+    largest = max((len(task.songs) for task in tasks), default=1)
+    pool: Pool[SetTask] = Pool(
+        name="sets",
+        make=_make_worker,
+        arguments={"folder": folder, "infos": list(infos), "models": dict(models), "cache": cache},
+        tasks=deque(tasks),
+        time_limit_s=time_limit_s and time_limit_s * max(largest, 1),
+        shared=(folder,),
+    )
     scores: list[SetScore] = []
-    for event in run_tasks(_make_worker, arguments, list(tasks), n_workers=n_workers):
+    for event in run(executor, [pool]):
         task = event.task
         if isinstance(event, Progress):
             if watch:
@@ -156,15 +170,10 @@ def _score_set(
 ) -> list[SetScore]:
     info = infos[task.evaluator]
 
-    def locate(name: str) -> Path:
-        if name not in models:
-            raise ModelError(f"The model {name} is not there.", f"Run: evalkit models pull {name}")
-        return models[name]
-
     store = ResultCache(cache) if cache else None
     songs = [unopened(folder, song, task.prompts[song.prompt_id], store) for song in task.songs]
     try:
-        evaluator: SetEvaluator = EVALUATORS.get(task.evaluator)(info.options, locate)
+        evaluator: SetEvaluator = EVALUATORS.get(task.evaluator)(info.options, locator(models))
         found = evaluator.score_set(songs)
     except ModelError as error:
         return _all_without(task, info, "missing_model", str(error))

@@ -3,18 +3,21 @@
 import hashlib
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evalkit.audio import load, save_flac
-from evalkit.errors import EvalkitError, GenerationError, ModelError
+from evalkit.errors import EvalkitError, GenerationError
+from evalkit.executors.base import Executor, Need, Outcome, Pool, Progress, Report, WorkFunction
+from evalkit.executors.loop import run
 from evalkit.files import file_sha256
+from evalkit.models.here import locator
 from evalkit.runfolder import RunWriter
 from evalkit.types import Audio, Prompt, Song
-from evalkit.workers import Outcome, Progress, Report, WorkFunction, run_tasks
 from generation.base import BatchSystem, Calibration, Generated, Request, System
 from generation.spec import SystemSpec
 
@@ -37,9 +40,14 @@ class Job:
 
 @dataclass(slots=True)
 class GenerationTotals:
-    """What a call of `generate` did: worker seconds, seconds of audio, songs, and the largest worker's memory."""
+    """What was done: processor seconds, seconds of audio, songs, and the largest worker's memory.
+
+    ``seconds_by_system`` and ``audio_by_system`` are the first two by name of the system.
+    """
 
     busy_s: float = 0.0
+    seconds_by_system: dict[str, float] = field(default_factory=dict)
+    audio_by_system: dict[str, float] = field(default_factory=dict)
     audio_s: float = 0.0
     n_songs: int = 0
     n_failed: int = 0
@@ -94,50 +102,94 @@ def _takes_another_prompt(spec: SystemSpec) -> bool:
     return issubclass(cls, Calibration) and cls.takes_another_prompt
 
 
-def generate(
-    jobs: Sequence[Job],
-    writer: RunWriter,
-    *,
-    models: Mapping[str, Path],
-    n_workers: int,
-    watch: Watcher | None = None,
-    time_limit_s: float | None = None,
-) -> GenerationTotals:
-    """Make songs in worker processes and record each as soon as it is finished.
+class Generation:
+    """Songs under way: pools of work for an executor, and what becomes of its events.
 
     Args:
         jobs: Songs that are not there yet.
         writer: Of the run folder; its folder receives the audio.
         models: Verified model folders by name; a missing one fails the songs that need it.
-        n_workers: Processes.
         watch: Told about every step.
         time_limit_s: Longest time for one song.
-
-    Returns:
-        Totals for the run's timings.
+        feeds: Pool that gets the songs.
     """
-    totals = GenerationTotals()
-    tell = watch or (lambda song_id, share, text, song: None)
-    arguments = {"folder": writer.folder, "models": dict(models)}
-    alone, together = _split(jobs)
-    for tasks, workers, threads in ((alone, n_workers, 1), (together, 1, n_workers)):
-        recorded: set[str] = set()
-        for event in run_tasks(
-            _make_worker, arguments, tasks, n_workers=workers, n_threads=threads, time_limit_s=time_limit_s
-        ):
-            if isinstance(event, Progress):
-                if isinstance(event.message, Song):
-                    _record(event.message, writer, totals, recorded, tell)
-                else:
-                    song_id, share, text = event.message
-                    tell(song_id, share, text, None)
-                continue
-            totals.busy_s += event.cpu_s
-            totals.peak_memory_mb = max(totals.peak_memory_mb, event.peak_memory_mb)
-            for job in event.task:
-                if job.song_id not in recorded:
-                    _record(_failed(job, event), writer, totals, recorded, tell)
-    return totals
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        writer: RunWriter,
+        *,
+        models: Mapping[str, Path],
+        watch: Watcher | None = None,
+        time_limit_s: float | None = None,
+        feeds: Pool[Any] | None = None,
+    ) -> None:
+        self.totals = GenerationTotals()
+        self._writer = writer
+        self._tell = watch or (lambda song_id, share, text, song: None)
+        self._recorded: set[str] = set()
+        common: dict[str, Any] = {
+            "make": _make_worker,
+            "arguments": {"folder": writer.folder.resolve(), "models": dict(models)},
+            "feeds": feeds,
+            "shared": (writer.folder.resolve(),),
+        }
+        alone, together = _split(jobs)
+        largest = max(map(len, together), default=1)
+        self.pools: tuple[Pool[tuple[Job, ...]], ...] = (
+            Pool(
+                name="generate together",
+                tasks=deque(together),
+                need=Need(whole_machine=True),
+                time_limit_s=time_limit_s and time_limit_s * largest,
+                **common,
+            ),
+            Pool(name="generate", tasks=deque(alone), time_limit_s=time_limit_s, **common),
+        )
+
+    def handle(self, event: Outcome[Any] | Progress[Any]) -> list[Song]:
+        """Record what an event of one of the pools brought; returns the songs that are new."""
+        if isinstance(event, Progress):
+            if isinstance(event.message, Song):
+                return self._record([event.message])
+            song_id, share, text = event.message
+            self._tell(song_id, share, text, None)
+            return []
+        self.totals.busy_s += event.cpu_s
+        by_system, name = self.totals.seconds_by_system, event.task[0].spec.name
+        by_system[name] = by_system.get(name, 0.0) + event.cpu_s
+        self.totals.peak_memory_mb = max(self.totals.peak_memory_mb, event.peak_memory_mb)
+        return self._record([_failed(job, event) for job in event.task])
+
+    def _record(self, songs: Sequence[Song]) -> list[Song]:
+        # A song may come twice: its worker died afterwards and did the rest of the batch again.
+        new = [song for song in songs if song.id not in self._recorded]
+        for song in new:
+            self._recorded.add(song.id)
+            self._writer.add_song(song)
+            self.totals.n_songs += 1
+            self.totals.audio_s += song.duration_s or 0.0
+            by_system = self.totals.audio_by_system
+            by_system[song.system] = by_system.get(song.system, 0.0) + (song.duration_s or 0.0)
+            self.totals.n_failed += song.status == "failed"
+            self._tell(song.id, 1.0, "", song)
+        return new
+
+
+def generate(
+    jobs: Sequence[Job],
+    writer: RunWriter,
+    *,
+    models: Mapping[str, Path],
+    executor: Executor,
+    watch: Watcher | None = None,
+    time_limit_s: float | None = None,
+) -> GenerationTotals:
+    """Make songs and record each as soon as it is finished; arguments as of `Generation`, and where to work."""
+    generation = Generation(jobs, writer, models=models, watch=watch, time_limit_s=time_limit_s)
+    for event in run(executor, generation.pools):
+        generation.handle(event)
+    return generation.totals
 
 
 def _split(jobs: Sequence[Job]) -> tuple[list[tuple[Job, ...]], list[tuple[Job, ...]]]:
@@ -156,17 +208,6 @@ def _split(jobs: Sequence[Job]) -> tuple[list[tuple[Job, ...]], list[tuple[Job, 
             together.append(tuple(batches.pop(job.spec.name)))
     together += [tuple(batch) for batch in batches.values()]
     return alone, together
-
-
-def _record(song: Song, writer: RunWriter, totals: GenerationTotals, recorded: set[str], tell: Watcher) -> None:
-    if song.id in recorded:  # its worker died afterwards and did the rest of the batch again
-        return
-    recorded.add(song.id)
-    writer.add_song(song)
-    totals.n_songs += 1
-    totals.audio_s += song.duration_s or 0.0
-    totals.n_failed += song.status == "failed"
-    tell(song.id, 1.0, "", song)
 
 
 def _failed(job: Job, outcome: Outcome[tuple[Job, ...]]) -> Song:
@@ -191,14 +232,9 @@ def _make_worker(folder: Path, models: Mapping[str, Path]) -> WorkFunction:
 def _make_songs(
     jobs: tuple[Job, ...], report: Report, *, folder: Path, models: Mapping[str, Path], systems: dict[str, System]
 ) -> None:
-    def locate(name: str) -> Path:
-        if name not in models:
-            raise ModelError(f"The model {name} is not there.", f"Run: evalkit models pull {name}")
-        return models[name]
-
     spec = jobs[0].spec
     if spec.name not in systems:
-        systems[spec.name] = spec.load_class()(spec.variant, locate)
+        systems[spec.name] = spec.load_class()(spec.variant, locator(models))
     system = systems[spec.name]
     began = time.monotonic()
     if isinstance(system, BatchSystem):

@@ -65,7 +65,16 @@ ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Continue th
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", help="Folder of SongGeneration weights in the official layout.")
 ]
-WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; default one per core.")]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Songs worked on at the same time; default one per core.")
+]
+ExecutorOption = Annotated[str, typer.Option("--executor", help="Where to work: local, or ray for many machines.")]
+AddressOption = Annotated[
+    str | None, typer.Option("--address", help="Of a Ray cluster, e.g. auto; default: Ray on this machine.")
+]
+TimeLimitOption = Annotated[
+    float, typer.Option("--time-limit", min=0, help="Seconds a song may take in a stage; 0 for ever.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 EmbedOption = Annotated[bool, typer.Option("--embed-audio", help="Put the audio into the HTML file.")]
 RunArgument = Annotated[Path, typer.Argument(help="Run folder.", show_default=False)]
@@ -94,19 +103,22 @@ def run(
     resume: ResumeOption = None,
     weights: WeightsOption = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = "local",
+    address: AddressOption = None,
+    time_limit: TimeLimitOption = 3600,
     as_json: JsonOption = False,
     embed_audio: EmbedOption = False,
 ) -> None:
     """Generate, evaluate and report, on one suite."""
-    from evalkit.cli import pipeline
+    from evalkit.cli import pipeline, work
     from evalkit.cli.display import Display
 
     display = Display(quiet=as_json)
+    machines = work.Machines(executor=executor, address=address, workers=workers, time_limit_s=time_limit)
     with _open(
         suite, system, reference, calibrate, profile, takes, limit, seed, out, resume, weights, display
     ) as writer:
-        pipeline.make_songs(writer, display, workers)
-        pipeline.score_songs(writer, display, workers)
+        work.work(writer, display, machines)
         result = pipeline.finish(writer)
     report_path = pipeline.make_report(result.folder, display, embed_audio)
     _conclude(result, report_path, as_json)
@@ -125,17 +137,21 @@ def generate(
     resume: ResumeOption = None,
     weights: WeightsOption = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = "local",
+    address: AddressOption = None,
+    time_limit: TimeLimitOption = 3600,
     as_json: JsonOption = False,
 ) -> None:
     """Make the songs of a suite; evaluate them later."""
-    from evalkit.cli import pipeline
+    from evalkit.cli import pipeline, work
     from evalkit.cli.display import Display
 
     display = Display(quiet=as_json)
+    machines = work.Machines(executor=executor, address=address, workers=workers, time_limit_s=time_limit)
     with _open(
         suite, system, reference, calibrate, "embedded", takes, limit, seed, out, resume, weights, display
     ) as writer:
-        pipeline.make_songs(writer, display, workers)
+        work.work(writer, display, machines, measure=False)
         result = pipeline.finish(writer)
     _conclude(result, None, as_json)
 
@@ -145,15 +161,19 @@ def evaluate(
     folder: RunArgument,
     profile: Annotated[str | None, typer.Option("--profile", help="Default: the run's own.")] = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = "local",
+    address: AddressOption = None,
+    time_limit: TimeLimitOption = 3600,
     as_json: JsonOption = False,
 ) -> None:
     """Score the songs of a run; what is scored already is kept."""
-    from evalkit.cli import pipeline
+    from evalkit.cli import pipeline, work
     from evalkit.cli.display import Display
 
     display = Display(quiet=as_json)
+    machines = work.Machines(executor=executor, address=address, workers=workers, time_limit_s=time_limit)
     with pipeline.reopen(folder) as writer:
-        pipeline.score_songs(writer, display, workers, profile)
+        work.work(writer, display, machines, sing=False, profile_name=profile)
         result = pipeline.finish(writer)
     _conclude(result, None, as_json)
 

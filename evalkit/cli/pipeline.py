@@ -11,19 +11,17 @@ from pathlib import Path
 import benchmarks.loader
 import reports
 from benchmarks import references
-from evalkit import environment, profile, runner, setrunner
-from evalkit.cache import ResultCache
-from evalkit.cli.display import Display, Stage, seconds
+from evalkit import environment, profile, runner
+from evalkit.cli.display import Display, seconds
 from evalkit.errors import ConfigError, ModelError, StoreError
+from evalkit.executors import default_workers
 from evalkit.models.files import ModelFiles
 from evalkit.runfolder import RunWriter, load, load_info
-from evalkit.store import EvaluatorInfo, ModelInfo, RunInfo, RunStatus, StageTiming, SuiteInfo, SystemInfo
-from evalkit.types import Prompt, Score, Song
-from evalkit.workers import default_workers
+from evalkit.store import ModelInfo, RunInfo, RunStatus, SuiteInfo, SystemInfo
+from evalkit.types import Prompt, Score
 from generation import calibration
 from generation import spec as specs
 from generation.base import Calibration
-from generation.generate import generate, plan
 from generation.spec import SystemSpec
 
 
@@ -89,7 +87,7 @@ def begin(request: Request, display: Display) -> RunWriter:
         parsed += calibration.systems(prompts, display.say)
     specs.check_unique(parsed)
     profile.load(request.profile)
-    fetch_models(list(dict.fromkeys(name for spec in parsed for name in _system_models(spec))), display)
+    fetch_models(list(dict.fromkeys(name for spec in parsed for name in system_models(spec))), display)
     now = datetime.now(UTC)
     run_id = f"{suite.name}-{parsed[0].folder}-{now:%Y%m%dT%H%M%SZ}"
     info = RunInfo(
@@ -131,117 +129,6 @@ def reopen(folder: Path, request: Request | None = None) -> RunWriter:
                 "Resume without --suite, or start a new run.",
             )
     return RunWriter(folder)
-
-
-def make_songs(writer: RunWriter, display: Display, n_workers: int | None = None) -> None:
-    """Make the songs that are not there yet."""
-    info = writer.info
-    parsed = [specs.parse(system.spec, reference=system.reference) for system in info.systems]
-    there = {song.id for song in load(writer.folder).songs if song.status == "ok"}
-    jobs = [job for job in plan(parsed, info.prompts, info.takes, info.seed) if job.song_id not in there]
-    if there:
-        display.detail(f"{len(there)} songs are there already.")
-    if not jobs:
-        return
-    needed = list(dict.fromkeys(name for job in jobs for name in _system_models(job.spec)))
-    models = fetch_models(needed, display)
-    writer.update(status="running", models=_merge_models(writer.info, models))
-    began = time.monotonic()
-    workers = n_workers or default_workers()
-    with display.stage("Singing", len(jobs)) as stage:
-        watch = _Watch(stage)
-        totals = generate(jobs, writer, models=_folders(models), n_workers=workers, watch=watch.song)
-    wall_s = time.monotonic() - began
-    timing = StageTiming(
-        wall_s=round(wall_s, 2),
-        busy_s=round(totals.busy_s, 2),
-        audio_s=round(totals.audio_s, 2),
-        n_songs=totals.n_songs,
-        peak_memory_mb=round(totals.peak_memory_mb),
-    )
-    writer.update(timings={**writer.info.timings, "generate": timing})
-    display.say(_stage_line("Sang", timing, totals.n_failed))
-
-
-def score_songs(
-    writer: RunWriter, display: Display, n_workers: int | None = None, profile_name: str | None = None
-) -> None:
-    """Score the songs that are not scored yet."""
-    chosen = profile.load(profile_name or writer.info.profile)
-    run = load(writer.folder)
-    files = ModelFiles()
-    infos = runner.describe(chosen, files.locate)
-    tasks = runner.pending(run.songs, run.prompts, run.scores, infos)
-    sets = setrunner.pending(run, infos)
-    writer.update(evaluators=tuple(infos), profile=profile_name or writer.info.profile)
-    if not tasks and not sets:
-        display.detail("All songs are scored already.")
-        return
-    wanted = {name for task in tasks for name in task.evaluators} | {task.evaluator for task in sets}
-    needed = sorted({model for info in infos if info.name in wanted for model in info.models})
-    models = fetch_models(needed, display, required=False)
-    writer.update(status="running", models=_merge_models(writer.info, models))
-    workers = n_workers or default_workers()
-    cache = ResultCache()
-    if tasks:
-        _score_each(tasks, writer, infos, models, workers, cache, display)
-    if sets:
-        with display.stage("Measuring sets", len(sets)) as stage:
-            found = setrunner.evaluate_sets(
-                sets,
-                writer.folder,
-                infos,
-                models=_folders(models),
-                n_workers=workers,
-                cache=cache.folder,
-                watch=_Watch(stage).sets,
-            )
-        writer.write_set_scores(setrunner.merge(run.set_scores, sets, found, infos))
-    cache.trim()
-
-
-def _score_each(
-    tasks: Sequence[runner.Task],
-    writer: RunWriter,
-    infos: Sequence[EvaluatorInfo],
-    models: Sequence[ModelInfo],
-    workers: int,
-    cache: ResultCache,
-    display: Display,
-) -> None:
-    began = time.monotonic()
-    with display.stage("Measuring", len(tasks)) as stage:
-        watch = _Watch(stage)
-        totals = runner.evaluate(
-            tasks,
-            writer,
-            infos,
-            models=_folders(models),
-            n_workers=workers,
-            cache=cache.folder,
-            watch=watch.scores,
-        )
-    wall_s = time.monotonic() - began
-    timings = dict(writer.info.timings)
-    timings["evaluate"] = StageTiming(
-        wall_s=round(wall_s, 2),
-        busy_s=round(totals.busy_s, 2),
-        audio_s=round(totals.audio_s, 2),
-        n_songs=totals.n_songs,
-        peak_memory_mb=round(totals.peak_memory_mb),
-    )
-    for name, busy_s in totals.seconds_by_evaluator.items():
-        timings[f"evaluate/{name}"] = StageTiming(
-            wall_s=round(busy_s / workers, 2),
-            busy_s=round(busy_s, 2),
-            audio_s=round(totals.audio_s, 2),
-            n_songs=totals.n_songs,
-        )
-    writer.update(timings=timings)
-    display.say(_stage_line("Measured", timings["evaluate"], 0))
-    for name, busy_s in totals.seconds_by_evaluator.items():
-        factor = busy_s / totals.audio_s if totals.audio_s else 0.0
-        display.detail(f"  {name}: {factor:.3f} core-seconds per second of song")
 
 
 def finish(writer: RunWriter) -> Result:
@@ -309,16 +196,6 @@ def fetch_models(names: Sequence[str], display: Display, required: bool = True) 
     return found
 
 
-def _folders(models: Sequence[ModelInfo]) -> dict[str, Path]:
-    files = ModelFiles()
-    return {model.name: files.folder(files.registry.get(model.name)) for model in models}
-
-
-def _merge_models(info: RunInfo, models: Sequence[ModelInfo]) -> tuple[ModelInfo, ...]:
-    merged = {model.name: model for model in (*info.models, *models)}
-    return tuple(merged[name] for name in sorted(merged))
-
-
 def _describe_system(spec: SystemSpec) -> SystemInfo:
     cls = spec.load_class()
     return SystemInfo(
@@ -332,52 +209,11 @@ def _describe_system(spec: SystemSpec) -> SystemInfo:
     )
 
 
-def _system_models(spec: SystemSpec) -> Sequence[str]:
+def system_models(spec: SystemSpec) -> Sequence[str]:
+    """Registered models a system needs."""
     return spec.load_class().required_models(spec.variant)
 
 
 def _settled(score: Score) -> Score:
     # For the run's status what is missing is an answer; `evaluate` tries it again all the same.
     return replace(score, status="failed") if score.status in ("missing_model", "missing_audio") else score
-
-
-def _stage_line(verb: str, timing: StageTiming, n_failed: int) -> str:
-    factor = timing.wall_s / timing.audio_s if timing.audio_s else 0.0
-    failed = f", {n_failed} failed" if n_failed else ""
-    return (
-        f"{verb} {timing.n_songs} songs ({seconds(timing.audio_s)} of audio) in {seconds(timing.wall_s)}: "
-        f"real-time factor {factor:.2f} ({timing.busy_s / timing.audio_s if timing.audio_s else 0.0:.2f} core-seconds "
-        f"per second of song), {timing.peak_memory_mb:.0f} MB per process at most{failed}"
-    )
-
-
-class _Watch:
-    """Turns events of single songs into one number for the display."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._shares: dict[str, float] = {}
-        self._done = 0
-
-    def song(self, song_id: str, share: float, text: str, song: Song | None) -> None:
-        if song is not None and song.status == "failed":
-            self._stage.note(f"{song_id} failed: {song.reason}")
-        self._step(song_id, share, song is not None, text)
-
-    def scores(self, song_id: str, share: float, scores: Sequence[Score] | None) -> None:
-        for score in scores or ():
-            if score.status == "failed":
-                self._stage.note(f"{song_id}: {score.metric} failed: {score.reason}")
-                break
-        self._step(song_id, share, scores is not None)
-
-    def sets(self, name: str, share: float, finished: bool) -> None:
-        self._step(name, share, finished)
-
-    def _step(self, song_id: str, share: float, finished: bool, text: str = "") -> None:
-        if finished:
-            self._shares.pop(song_id, None)
-            self._done += 1
-        else:
-            self._shares[song_id] = min(share, 1.0)
-        self._stage.update(self._done + sum(self._shares.values()), f"{song_id} {text}".rstrip())

@@ -8,6 +8,7 @@ import soundfile
 
 from evalkit.audio import load as load_audio
 from evalkit.audio import save_flac
+from evalkit.executors.local import LocalExecutor
 from evalkit.files import file_sha256
 from evalkit.runfolder import RunWriter, load
 from evalkit.store import RunInfo, SuiteInfo
@@ -48,7 +49,11 @@ def test_songs_are_written_and_recorded(tmp_path: Path) -> None:
     with begin(tmp_path) as writer:
         jobs = plan([parse("tone")], PROMPTS, takes=1, seed=5)
         totals = generate(
-            jobs, writer, models={}, n_workers=2, watch=lambda song_id, share, text, song: seen.append(song_id)
+            jobs,
+            writer,
+            models={},
+            executor=LocalExecutor(2),
+            watch=lambda song_id, share, text, song: seen.append(song_id),
         )
     run = load(tmp_path)
     assert sorted(song.prompt_id for song in run.songs) == ["p0", "p1", "p2"]
@@ -68,7 +73,9 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tmp_path:
     digests = []
     for number, workers in enumerate((1, 3)):
         with begin(tmp_path / str(number)) as writer:
-            generate(plan([parse("tone")], PROMPTS, takes=1, seed=5), writer, models={}, n_workers=workers)
+            generate(
+                plan([parse("tone")], PROMPTS, takes=1, seed=5), writer, models={}, executor=LocalExecutor(workers)
+            )
         digests.append({song.id: song.sha256 for song in load(tmp_path / str(number)).songs})
     assert digests[0] == digests[1]
     assert len(set(digests[0].values())) == 3
@@ -83,7 +90,7 @@ def test_files_are_copied_byte_for_byte_and_missing_ones_fail_alone(
     (source / "p1.wav").write_bytes(b"RIFF nonsense")
     with begin(tmp_path / "run") as writer:
         spec = parse(f"suno={source}")
-        generate(plan([spec], PROMPTS, takes=1, seed=5), writer, models={}, n_workers=1)
+        generate(plan([spec], PROMPTS, takes=1, seed=5), writer, models={}, executor=LocalExecutor(1))
     songs = {song.prompt_id: song for song in load(tmp_path / "run").songs}
     assert songs["p0"].sha256 == file_sha256(source / "p0.flac")
     assert songs["p0"].path == "audio/suno/p0.take0.flac"
@@ -94,5 +101,5 @@ def test_files_are_copied_byte_for_byte_and_missing_ones_fail_alone(
 
 def test_a_missing_model_fails_the_song_with_the_command(tmp_path: Path) -> None:
     with begin(tmp_path) as writer:
-        generate(plan([parse("singer")], PROMPTS[:1], takes=1, seed=5), writer, models={}, n_workers=1)
+        generate(plan([parse("singer")], PROMPTS[:1], takes=1, seed=5), writer, models={}, executor=LocalExecutor(1))
     assert "evalkit models pull" in load(tmp_path).songs[0].reason

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 
 from evalkit.errors import ConfigError, EvalkitError
-from evalkit.workers import Outcome, Progress, run_tasks
+from evalkit.executors.base import Outcome, Pool, Progress
+from evalkit.executors.local import LocalExecutor
+from evalkit.executors.loop import run
 
 # Workers import this file by path, since tests are no package.
 _HELPER = textwrap.dedent("""
@@ -50,11 +53,18 @@ _HELPER = textwrap.dedent("""
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     (tmp_path / "worker_helper.py").write_text(_HELPER)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
     import worker_helper  # type: ignore[import-not-found]
 
     yield worker_helper.make
     del sys.modules["worker_helper"]
+
+
+def run_tasks(
+    make: Callable[..., Any], arguments: dict[str, Any], tasks: list[int], n_workers: int, **options: Any
+) -> Any:
+    pool = Pool(name="test", make=make, arguments=arguments, tasks=deque(tasks), **options)
+    return run(LocalExecutor(n_workers), [pool])
 
 
 def outcomes(make: Callable[..., Any], kind: str, folder: str = ".", **options: Any) -> dict[int, Outcome[int]]:
@@ -128,9 +138,11 @@ def test_what_cannot_load_is_said_once(make: Callable[..., Any]) -> None:
 def test_workers_end_with_their_parent(make: Callable[..., Any], tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
-        "import worker_helper\nfrom evalkit.workers import run_tasks\n"
+        "import worker_helper\nfrom collections import deque\nfrom evalkit.executors.base import Pool\n"
+        "from evalkit.executors.local import LocalExecutor\nfrom evalkit.executors.loop import run\n"
         "if __name__ == '__main__':\n"
-        "    for event in run_tasks(worker_helper.make, {'kind': 'hangs'}, [2], n_workers=1):\n"
+        "    pool = Pool(name='p', make=worker_helper.make, arguments={'kind': 'hangs'}, tasks=deque([2]))\n"
+        "    for event in run(LocalExecutor(1), [pool]):\n"
         "        print('started', flush=True)\n"
     )
     parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
