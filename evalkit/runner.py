@@ -8,7 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from evalkit.errors import AudioError, EvalkitError, ModelError
 from evalkit.evaluators.base import EVALUATORS, Evaluator, is_set_evaluator, without_value
 from evalkit.executors.base import Executor, Need, Outcome, Pool, Progress, Report, WorkFunction
 from evalkit.executors.loop import run
+from evalkit.files import check_space
 from evalkit.models.here import locator
 from evalkit.profile import Profile
 from evalkit.runfolder import RunWriter
@@ -27,6 +28,9 @@ from evalkit.store import EvaluatorInfo
 from evalkit.types import Clip, Prompt, Score, ScoreStatus, Song
 
 log = logging.getLogger(__name__)
+
+LOST = "lost"
+"""Key in the details of a score that failed because its worker died, hung or had no memory: it is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +97,14 @@ def pending(
     songs: Sequence[Song], prompts: Mapping[str, Prompt], scores: Sequence[Score], infos: Sequence[EvaluatorInfo]
 ) -> list[Task]:
     """Songs that lack scores: none yet, another signature, or a model or the song itself was missing then."""
-    # What was missing may be there by now: a model that was pulled, a song that was made after all.
+    # What was missing may be there by now: a model that was pulled, a song that was made after all, memory.
     made = {song.id for song in songs if song.status == "ok"}
     settled = {
         (score.song_id, score.metric, score.signature)
         for score in scores
-        if score.status != "missing_model" and not (score.status == "missing_audio" and score.song_id in made)
+        if score.status != "missing_model"
+        and not (score.status == "missing_audio" and score.song_id in made)
+        and not score.details.get(LOST)
     }
     tasks = []
     for song in songs:
@@ -171,9 +177,7 @@ class Evaluation:
         if event.error:
             log.error("%s: %s\n%s", task.song_id, event.error, event.log)
             scores: tuple[Score, ...] = tuple(
-                score
-                for name in task.evaluators
-                for score in _all_without(task, self._by_name[name], "failed", event.error)
+                score for name in task.evaluators for score in _lost(task, self._by_name[name], event.error)
             )
         else:
             result: _Result = event.result
@@ -182,6 +186,8 @@ class Evaluation:
                 totals.seconds_by_evaluator[name] = totals.seconds_by_evaluator.get(name, 0.0) + seconds
                 audio_s = task.song.duration_s or 0.0
                 totals.audio_by_evaluator[name] = totals.audio_by_evaluator.get(name, 0.0) + audio_s
+        if any(score.status == "failed" for score in scores):
+            check_space(self._writer.folder)
         self._writer.add_scores(scores)
         totals.busy_s += event.cpu_s
         totals.n_songs += 1
@@ -256,6 +262,8 @@ def _score_with(
         return _all_without(task, info, "missing_model", str(error))
     except EvalkitError as error:
         return _all_without(task, info, "failed", str(error))
+    except MemoryError as error:
+        return _lost(task, info, f"Memory ran out in {info.name} ({error or 'MemoryError'}). Try --workers 1.")
     except Exception as error:
         # An evaluator's bug costs its own scores of this song, not the run.
         log.exception("%s failed on %s", info.name, task.song_id)
@@ -269,6 +277,11 @@ def _score_with(
 
 def _all_without(task: Task, info: EvaluatorInfo, status: ScoreStatus, reason: str) -> list[Score]:
     return [_one_without(task, info, metric.name, status, reason) for metric in info.metrics]
+
+
+def _lost(task: Task, info: EvaluatorInfo, reason: str) -> list[Score]:
+    """Failed through no fault of the song's bytes, so tried again by the next ``evaluate``."""
+    return [replace(score, details={LOST: True}) for score in _all_without(task, info, "failed", reason)]
 
 
 def _one_without(task: Task, info: EvaluatorInfo, metric: str, status: ScoreStatus, reason: str) -> Score:

@@ -14,7 +14,7 @@ from evalkit.audio import load, save_flac
 from evalkit.errors import EvalkitError, GenerationError
 from evalkit.executors.base import Executor, Need, Outcome, Pool, Progress, Report, WorkFunction
 from evalkit.executors.loop import run
-from evalkit.files import file_sha256
+from evalkit.files import check_space, file_sha256
 from evalkit.models.here import locator
 from evalkit.runfolder import RunWriter
 from evalkit.types import Audio, Prompt, Song
@@ -166,6 +166,8 @@ class Generation:
         new = [song for song in songs if song.id not in self._recorded]
         for song in new:
             self._recorded.add(song.id)
+            if song.status == "failed":
+                check_space(self._writer.folder)
             self._writer.add_song(song)
             self.totals.n_songs += 1
             self.totals.audio_s += song.duration_s or 0.0

@@ -1,8 +1,11 @@
 """The commands. Everything heavy is imported inside them, so that help and version answer at once."""
 
+import contextlib
 import json
 import logging
+import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -332,6 +335,8 @@ def _print_rows(rows: list[dict[str, str]], as_json: bool) -> None:
 
 def main() -> int:
     """Run the command line; returns the exit code."""
+    with contextlib.suppress(ValueError):  # not in the main thread: whoever called us owns the signals
+        signal.signal(signal.SIGINT, _on_interrupt)
     logging.basicConfig(level=logging.CRITICAL, format="%(message)s", stream=sys.stderr)
     try:
         _check_neighbours()
@@ -356,11 +361,28 @@ def main() -> int:
         return int(getattr(error, "exit_code", EXIT_USAGE))
 
 
+def _on_interrupt(number: int, frame: object) -> None:
+    """Ctrl-C ends the run in order; once more ends it now. Either way nothing that was finished is lost."""
+    signal.signal(signal.SIGINT, _on_second_interrupt)
+    raise KeyboardInterrupt
+
+
+def _on_second_interrupt(number: int, frame: object) -> None:
+    # No cleaning up: workers end by themselves when this process is gone.
+    os.write(2, _interrupted_text().encode())
+    os._exit(EXIT_INTERRUPTED)
+
+
 def _interrupted() -> int:
-    print("\nInterrupted; what was finished is kept.", file=sys.stderr)
-    if _interrupted_folder is not None:
-        print(f"Continue with: evalkit run --resume {shlex.quote(str(_interrupted_folder))}", file=sys.stderr)
+    print(_interrupted_text(), end="", file=sys.stderr)
     return EXIT_INTERRUPTED
+
+
+def _interrupted_text() -> str:
+    text = "\nInterrupted; what was finished is kept.\n"
+    if _interrupted_folder is not None:
+        text += f"Continue with: evalkit run --resume {shlex.quote(str(_interrupted_folder))}\n"
+    return text
 
 
 def _check_neighbours() -> None:

@@ -215,5 +215,7 @@ def system_models(spec: SystemSpec) -> Sequence[str]:
 
 
 def _settled(score: Score) -> Score:
-    # For the run's status what is missing is an answer; `evaluate` tries it again all the same.
-    return replace(score, status="failed") if score.status in ("missing_model", "missing_audio") else score
+    # For the run's status what is missing or was lost is an answer; `evaluate` tries it again all the same.
+    if score.status in ("missing_model", "missing_audio") or score.details.get(runner.LOST):
+        return replace(score, status="failed", details={})
+    return score
