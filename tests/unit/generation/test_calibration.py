@@ -9,6 +9,7 @@ import scipy.signal
 from evalkit import lyrics
 from evalkit.audio import load as load_audio
 from evalkit.errors import ConfigError, GenerationError
+from evalkit.executors.local import LocalExecutor
 from evalkit.runfolder import RunWriter, load
 from evalkit.store import RunInfo, SuiteInfo
 from evalkit.types import Prompt
@@ -113,7 +114,7 @@ def test_a_song_for_one_prompt_is_asked_with_another_and_says_so(tmp_path, monke
     assert [(job.prompt.id, job.asked.id) for job in jobs] == [("p0", "p1"), ("p1", "p2"), ("p2", "p0")]
     assert [job.seed for job in jobs] == [job.seed for job in plan([parse("tone")], prompts, takes=1, seed=0)]
     with RunWriter(tmp_path, info) as writer:
-        generate(jobs, writer, models={}, n_workers=1)
+        generate(jobs, writer, models={}, executor=LocalExecutor(1))
     for song in load(tmp_path).songs:
         asked = f"p{(int(song.prompt_id[1]) + 1) % 3}"
         assert song.params["lyrics_of"] == asked
