@@ -4,14 +4,14 @@ Shared by `evalkit.contrasts`, which compares everything, and `evalkit.gate`, wh
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from evalkit.baseline import prompt_digests
 from evalkit.comparison import PairedComparison, as_yes_no, compare_many
 from evalkit.errors import ConfigError
 from evalkit.registry import suggestion
-from evalkit.stats import BINARY_UNIT, PromptValues, prompt_values
+from evalkit.stats import BINARY_UNIT, PromptValues, average_takes, prompt_values
 from evalkit.store import RunData
 from evalkit.types import Metric, Score
 
@@ -38,27 +38,47 @@ class Side:
         self.songs = {song.id: song for song in run.songs if song.system == system}
         self.prompt_of = {song_id: song.prompt_id for song_id, song in self.songs.items()}
         self._scores: dict[str, list[Score]] = {}
+        self._by_prompt: dict[str, dict[str, list[Score]]] = {}
         for score in run.scores:
             if score.song_id in self.songs:
                 self._scores.setdefault(score.metric, []).append(score)
+                prompts = self._by_prompt.setdefault(score.metric, {})
+                prompts.setdefault(self.prompt_of[score.song_id], []).append(score)
+        # Every language of a metric asks these again.
+        self._signatures: dict[str, tuple[str, ...]] = {}
+        self._not_applicable: dict[str, frozenset[str]] = {}
         self._declared = {name: sign for made in run.info.evaluators for name, sign in made.signatures.items()}
 
     def scores(self, metric: str) -> Sequence[Score]:
         """Scores of a metric, of any status."""
         return self._scores.get(metric, ())
 
+    def scores_of(self, metric: str, prompts: Collection[str]) -> list[Score]:
+        """Scores of a metric on some prompts, of any status."""
+        found = self._by_prompt.get(metric, {})
+        return [score for prompt_id in sorted(found.keys() & prompts) for score in found[prompt_id]]
+
+    def has_value(self, metric: str) -> bool:
+        """Whether any song has a value of this metric."""
+        return any(score.value is not None for score in self.scores(metric))
+
     def signatures(self, metric: str) -> tuple[str, ...]:
         """Signatures of all values of a metric; without any value, the declared one."""
-        found = sorted({score.signature for score in self.scores(metric) if score.value is not None})
-        return tuple(found) or ((self._declared[metric],) if metric in self._declared else ())
+        if metric not in self._signatures:
+            found = sorted({score.signature for score in self.scores(metric) if score.value is not None})
+            declared = (self._declared[metric],) if metric in self._declared else ()
+            self._signatures[metric] = tuple(found) or declared
+        return self._signatures[metric]
 
     def not_applicable(self, metric: str) -> frozenset[str]:
         """Prompts with scores of this metric all of which say that it does not apply."""
-        status: dict[str, bool] = {}
-        for score in self.scores(metric):
-            prompt_id = self.prompt_of[score.song_id]
-            status[prompt_id] = status.get(prompt_id, True) and score.status == "not_applicable"
-        return frozenset(prompt_id for prompt_id, every in status.items() if every)
+        if metric not in self._not_applicable:
+            self._not_applicable[metric] = frozenset(
+                prompt_id
+                for prompt_id, found in self._by_prompt.get(metric, {}).items()
+                if all(score.status == "not_applicable" for score in found)
+            )
+        return self._not_applicable[metric]
 
 
 def system_names(run: RunData) -> list[str]:
@@ -166,14 +186,18 @@ def make_job(
     outside = apart[0] | apart[1] if conditional else apart[0] & apart[1]
     asked = set(prompts) - outside
     distance = metric.direction == "target" and metric.good is not None
-    scores = tuple(_matched(sides, name) if metric.unit == BINARY_UNIT else [side.scores(name) for side in sides])
+    scores = [side.scores_of(name, asked) for side in sides]
+    if metric.unit == BINARY_UNIT:
+        scores = _matched(sides, scores)
     # Different aggregates cannot be computed alike; the candidate's declaration is used for numbers shown all the same.
     own = _paired(sides, scores, metric, asked)
     values = own
     if distance:
         assert metric.good is not None
-        outside_of = [[_distance(score, metric.good) for score in found] for found in scores]
-        values = _paired(sides, outside_of, replace(metric, aggregate="mean"), asked)
+        ours, theirs = (
+            _distances(side, found, metric.good, len(asked)) for side, found in zip(sides, scores, strict=True)
+        )
+        values = _both(ours, theirs, len(asked))
     return Job(
         metric=metric,
         language=language,
@@ -184,7 +208,7 @@ def make_job(
         hidden=bool(problem) and not allow_mismatch,
         values=values,
         own=own,
-        answers=_answers(sides, scores, asked) if metric.unit == BINARY_UNIT else None,
+        answers=_answers(sides, scores) if metric.unit == BINARY_UNIT else None,
         n_missing=len(asked) - len(values[0].prompt_ids),
         n_not_applicable=len(outside),
     )
@@ -227,7 +251,7 @@ def _problem(sides: tuple[Side, Side], metric: Metric, signatures: Sequence[tupl
     for side, found, who in zip(sides, signatures, ("candidate", "baseline"), strict=True):
         if not side.scores(metric.name):
             return f"the {who}'s run has no {metric.name}"
-        if not any(score.value is not None for score in side.scores(metric.name)):
+        if not side.has_value(metric.name):
             return f"no song of the {who} has a value"
         if len(found) > 1:
             return f"the {who}'s run holds {len(found)} signatures"
@@ -247,29 +271,33 @@ def _paired(
     ours, theirs = (
         prompt_values(found, metric, side.prompt_of, asked) for side, found in zip(sides, scores, strict=True)
     )
+    return _both(ours, theirs, len(asked))
+
+
+def _both(ours: PromptValues, theirs: PromptValues, n_asked: int) -> tuple[PromptValues, PromptValues]:
+    """The prompts on which both have a value."""
     both = sorted(set(ours.prompt_ids) & set(theirs.prompt_ids))
-    missing = len(asked) - len(both)
-    return ours.take(both, missing), theirs.take(both, missing)
+    return ours.take(both, n_asked - len(both)), theirs.take(both, n_asked - len(both))
 
 
-def _matched(sides: tuple[Side, Side], metric: str) -> list[list[Score]]:
+def _matched(sides: tuple[Side, Side], scores: Sequence[Sequence[Score]]) -> list[list[Score]]:
     """Scores of prompts and takes on which both sides answered, so that pairs are pairs of songs; others as missing."""
     keyed = [
-        {(side.prompt_of[s.song_id], side.songs[s.song_id].take): s for s in side.scores(metric) if s.value is not None}
-        for side in sides
+        {(side.prompt_of[s.song_id], side.songs[s.song_id].take): s for s in found if s.value is not None}
+        for side, found in zip(sides, scores, strict=True)
     ]
     both = keyed[0].keys() & keyed[1].keys()
     return [[score for key, score in found.items() if key in both] for found in keyed]
 
 
 def _answers(
-    sides: tuple[Side, Side], scores: Sequence[Sequence[Score]], asked: Collection[str]
+    sides: tuple[Side, Side], scores: Sequence[Sequence[Score]]
 ) -> tuple[dict[tuple[str, int], float], dict[tuple[str, int], float]] | None:
     ours, theirs = (
         {
             (side.prompt_of[score.song_id], side.songs[score.song_id].take): score.value
             for score in found
-            if score.value is not None and side.prompt_of[score.song_id] in asked
+            if score.value is not None
         }
         for side, found in zip(sides, scores, strict=True)
     )
@@ -277,10 +305,15 @@ def _answers(
     return (ours, theirs) if all(value in (0.0, 1.0) for side in (ours, theirs) for value in side.values()) else None
 
 
-def _distance(score: Score, good: tuple[float | None, float | None]) -> Score:
-    if score.value is None:
-        return score
+def _distances(
+    side: Side, scores: Sequence[Score], good: tuple[float | None, float | None], n_asked: int
+) -> PromptValues:
+    """How far each song lies outside the wanted range, takes averaged."""
     low, high = good
-    below = 0.0 if low is None else low - score.value
-    above = 0.0 if high is None else score.value - high
-    return replace(score, value=max(0.0, below, above))
+    takes: dict[str, list[tuple[float, float]]] = {}
+    for score in scores:
+        if score.value is not None:
+            below = 0.0 if low is None else low - score.value
+            above = 0.0 if high is None else score.value - high
+            takes.setdefault(side.prompt_of[score.song_id], []).append((max(0.0, below, above), 1.0))
+    return average_takes(takes, n_asked)

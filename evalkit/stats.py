@@ -100,6 +100,16 @@ def prompt_values(
             takes.setdefault(prompt_id, []).append(
                 _counts(score) if metric.aggregate == "ratio" else (score.value, 1.0)
             )
+    return average_takes(takes, len(asked))
+
+
+def average_takes(takes: Mapping[str, Sequence[tuple[float, float]]], n_asked: int) -> PromptValues:
+    """One number a prompt.
+
+    Args:
+        takes: Prompt id to numerator and denominator of each take that has a value.
+        n_asked: Prompts that ought to have one.
+    """
     found = sorted(takes)
     # fsum is exact, so the order of the takes cannot change the last bit.
     pairs = [tuple(math.fsum(column) / len(takes[name]) for column in zip(*takes[name], strict=True)) for name in found]
@@ -108,7 +118,7 @@ def prompt_values(
         prompt_ids=tuple(found),
         numerators=np.ascontiguousarray(table[:, 0]),
         denominators=np.ascontiguousarray(table[:, 1]),
-        n_missing=len(asked) - len(found),
+        n_missing=n_asked - len(found),
     )
 
 

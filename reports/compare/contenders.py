@@ -31,7 +31,8 @@ def choose(
     """The candidate and its opponents.
 
     Of each further run the system of the candidate's name is taken, or all that are not references if there is none;
-    with a single run all its other systems. ``references`` names opponents instead, wherever they are.
+    with a single run all its other systems. ``references`` names opponents instead, wherever they are. Calibration
+    systems are no opponents.
 
     Args:
         runs: The candidate's run first.

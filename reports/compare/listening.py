@@ -44,6 +44,7 @@ class Album:
     details: dict[int, dict[str, Any]] = field(default_factory=dict)
     _songs: dict[tuple[int, str], int] = field(default_factory=dict)
     _prompts: dict[tuple[int, str], int] = field(default_factory=dict)
+    _prefixes: dict[int, str | None] = field(default_factory=dict)
 
     def song(self, run: RunData, song: Song) -> int:
         """Place of a song in ``songs``."""
@@ -86,14 +87,22 @@ class Album:
         self.details[place] = found
 
     def _audio(self, run: RunData, song: Song) -> list[tuple[str, str | None]]:
-        if run.folder.is_file():  # a baseline file has no audio
-            return [(label, None) for label, _ in files_of(song)]
-        base = os.path.relpath(run.folder.resolve(), self.out.resolve())
-        there = os.path.isfile
-        prefix = "" if base == "." else quote(Path(base).as_posix()) + "/"
+        prefix = self._prefix(run)
+        there = os.path.isfile  # much quicker than Path over tens of thousands of files
         return [
-            (label, prefix + quote(path) if there(f"{run.folder}/{path}") else None) for label, path in files_of(song)
+            (label, prefix + quote(path) if prefix is not None and there(f"{run.folder}/{path}") else None)
+            for label, path in files_of(song)
         ]
+
+    def _prefix(self, run: RunData) -> str | None:
+        """From the page to a run's folder; None for a baseline file, which has no audio."""
+        if id(run) not in self._prefixes:
+            base = None
+            if not run.folder.is_file():
+                relative = os.path.relpath(run.folder.resolve(), self.out.resolve())
+                base = "" if relative == "." else quote(Path(relative).as_posix()) + "/"
+            self._prefixes[id(run)] = base
+        return self._prefixes[id(run)]
 
 
 def make_data(

@@ -172,3 +172,14 @@ def test_a_baseline_file_stands_for_its_run(runs, tmp_path):
 def test_a_positive_difference_has_its_sign():
     assert [signed(value, 1) for value in (1.25, -1.25, 0.0, 0.04)] == ["+1.2", numbers.MINUS + "1.2", "0.0", "0.0"]
     assert p_value(0.00004) == f"<{numbers.NBSP}0.001"
+
+
+def test_audio_is_linked_from_wherever_the_page_lies(make_run, tmp_path):
+    run = make_run("a run", prompts_each=1, languages=("en",))
+    candidate, opponents = compare.choose([run], "singer")
+    for out, prefix in ((run.folder, ""), (tmp_path / "out", "../a%20run/")):
+        page = compare.compare(candidate, opponents, out, resamples=1000).page
+        assert page.songs[0]["a"][0] == ("Mix", f"{prefix}audio/singer/en-01.take0.wav")
+    (run.folder / "audio/singer/en-01.take0.wav").unlink()
+    page = compare.compare(candidate, opponents, run.folder, resamples=1000).page
+    assert page.songs[0]["a"][0] == ("Mix", None)
