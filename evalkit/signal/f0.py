@@ -1,16 +1,11 @@
 """The pitch of a voice over time, found once for each song.
 
-DIO proposes the fundamental frequency and StoneMask refines it (both WORLD): about half a processor second for a minute
-of audio, forty times less than Harvest, and on the singer's stems they agree. A frame that is soft beside the rest of
-the voice counts as unvoiced: reverb and bleed have a pitch too, but nobody sings there.
-
-Source: Morise et al., "WORLD: a vocoder-based high-quality speech synthesis system", IEICE 2016 (pyworld).
+About a third of a processor second for a minute of audio (`evalkit.signal.autocorrelation`). A frame that is soft
+beside the rest of the voice counts as unvoiced: reverb and bleed have a pitch too, but nobody sings there.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -18,6 +13,7 @@ import numpy.typing as npt
 
 from evalkit.audio import RESAMPLER
 from evalkit.derived import array
+from evalkit.signal import autocorrelation
 from evalkit.signal.heard import LEVEL, heard
 from evalkit.types import Clip, FloatArray
 
@@ -65,11 +61,10 @@ class F0Track:
         return np.asarray(69.0 + 12.0 * np.log2(hz / 440.0))
 
 
-@cache
 def signature_parts() -> Mapping[str, str | int | float]:
     """All that decides a track, in a fixed order."""
     return {
-        "f0": f"dio-stonemask@pyworld{version('pyworld')}",
+        "f0": autocorrelation.NAME,
         "hz": f"{FLOOR_HZ:g}-{CEILING_HZ:g}",
         "frame": f"{1000 * FRAME_S:g}ms",
         "voiced": f"p95-{RANGE_DB:g}dB",
@@ -109,20 +104,13 @@ def find_f0(samples: FloatArray, sample_rate: int) -> FloatArray:
     Returns:
         In Hz every 10 ms, 0 where nothing is sung [frames].
     """
-    import pyworld
-
     n_frames = int(len(samples) / sample_rate / FRAME_S) + 1
     levels = _levels_db(samples, sample_rate, n_frames)
     loud = float(np.percentile(levels, 95.0))
     if loud < _SILENCE_DB:
         return np.zeros(n_frames, dtype=np.float32)
-    wave = samples.astype(np.float64)
-    options = {"f0_floor": FLOOR_HZ, "f0_ceil": CEILING_HZ, "frame_period": 1000.0 * FRAME_S}
-    rough, times_s = pyworld.dio(wave, sample_rate, **options)
-    hz = pyworld.stonemask(wave, rough, times_s, sample_rate)[:n_frames]
-    # StoneMask may leave the range it was given; such frames are its failures.
-    sung = (hz >= FLOOR_HZ) & (hz <= CEILING_HZ) & (levels[: len(hz)] > max(_SILENCE_DB, loud - RANGE_DB))
-    return np.where(sung, hz, 0.0).astype(np.float32)
+    hz = autocorrelation.pitch_path(samples.astype(np.float64), sample_rate, FLOOR_HZ, CEILING_HZ, FRAME_S)
+    return np.where(levels > max(_SILENCE_DB, loud - RANGE_DB), hz, 0.0).astype(np.float32)
 
 
 def _levels_db(samples: FloatArray, sample_rate: int, n_frames: int) -> npt.NDArray[np.float64]:

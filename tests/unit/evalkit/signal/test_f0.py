@@ -113,3 +113,28 @@ def test_repeats_bit_for_bit():
     before = samples.copy()
     assert np.array_equal(find_f0(samples, SAMPLE_RATE), find_f0(samples, SAMPLE_RATE))
     assert np.array_equal(samples, before)
+
+
+@pytest.mark.parametrize("hz", [65.4, 123.5, 311.1, 880.0])
+def test_agrees_with_harvest(hz):
+    import pyworld
+
+    curve = hz * 2.0 ** (0.4 / 12 * np.sin(2 * np.pi * 5.3 * np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE))
+    samples = voice(curve, 3.0, SAMPLE_RATE)
+    theirs, _ = pyworld.harvest(samples.astype(np.float64), SAMPLE_RATE, f0_floor=60, f0_ceil=1100, frame_period=10)
+    ours = find_f0(samples, SAMPLE_RATE)
+    both = slice(20, -20)
+    cents = 1200 * np.log2(ours[both] / theirs[: len(ours)][both])
+    assert np.abs(cents).max() < 12.0
+
+
+def test_an_empty_clip_has_one_unvoiced_frame():
+    assert find_f0(np.zeros(0, np.float32), SAMPLE_RATE).tolist() == [0.0]
+
+
+def test_a_higher_octave_in_the_timbre_is_not_taken_for_the_pitch():
+    """Even harmonics stronger than odd ones, as in some vowels."""
+    t = np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE
+    samples = sum((0.3 if k % 2 else 1.0) * np.sin(2 * np.pi * 150 * k * t) / k for k in range(1, 12))
+    track = find_f0((0.2 * samples).astype(np.float32), SAMPLE_RATE)
+    assert np.median(track[20:-20]) == pytest.approx(150.0, rel=0.002)
