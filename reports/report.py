@@ -168,6 +168,8 @@ class Card:
     estimates: tuple[Estimate, ...]
     scale: Scale
     marks: tuple[Mark, ...] = ()
+    human: str = ""
+    """Human recordings measured the same way, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

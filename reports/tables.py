@@ -105,6 +105,8 @@ def to_markdown(report: Report) -> str:
         ]
         lines += [*table(head, rows), "", "↓ lower is better, ↑ higher is better, ◎ a range is wanted.", ""]
         lines += _calibration(report)
+        lines += [f"- {cell(card.measure.title)}: {cell(card.human)}" for card in report.cards if card.human]
+        lines += [""] if any(card.human for card in report.cards) else []
     if report.languages:
         lines += ["## By language", "", *_languages(report, report.languages, several), ""]
     notes = [(system.name, note) for system in report.systems for note in system.notes]

@@ -3,24 +3,26 @@
 from datetime import datetime
 
 from reports import numbers
+from reports.human import Human
 from reports.index import Index
 from reports.languages import title_of
 from reports.report import Fact, Problem, Report, SystemView
 from reports.view_foot import STATUSES, make_tables
 from reports.view_sets import make_set_groups
 from reports.view_songs import make_songs, songs_note, tags_of
-from reports.view_summary import STATUS_LABELS, make_cards, make_groups, make_languages, make_totals
+from reports.view_summary import STATUS_LABELS, headline, make_cards, make_groups, make_languages, make_totals
 
 MAX_PROBLEMS = 50
 MAX_EXAMPLES = 3
 
 
-def make_report(index: Index, *, embed_audio: bool = False) -> Report:
+def make_report(index: Index, *, embed_audio: bool = False, recordings: Human | None = None) -> Report:
     """Decide and format everything.
 
     Args:
         index: A run, put in order by `reports.index.make_index`.
         embed_audio: Put the audio into the page as data URIs.
+        recordings: Human recordings to set beside the headline measures.
 
     Returns:
         Plain strings and numbers; the same run gives an equal report.
@@ -28,6 +30,7 @@ def make_report(index: Index, *, embed_audio: bool = False) -> Report:
     info = index.run.info
     problems = _problems(index)
     totals = make_totals(index)
+    notice = recordings.notice(tuple(headline(index))) if recordings else ""
     return Report(
         title=info.suite.name,
         version=info.suite.version,
@@ -36,11 +39,11 @@ def make_report(index: Index, *, embed_audio: bool = False) -> Report:
         date=_date(info.created),
         status_note=_status_note(index),
         facts=_facts(index),
-        notices=index.run.notices,
+        notices=index.run.notices + ((notice,) if notice else ()),
         systems=_systems(index),
         measures=index.measures,
-        cards=make_cards(index, totals),
-        languages=make_languages(index),
+        cards=make_cards(index, totals, recordings),
+        languages=make_languages(index, recordings),
         groups=make_groups(index, totals) + make_set_groups(index),
         problems=tuple(problems[:MAX_PROBLEMS]),
         problems_note=f"{len(problems) - MAX_PROBLEMS} further reasons are in scores.csv."

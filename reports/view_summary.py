@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from evalkit.types import Score, Summary
-from reports import estimates, numbers
+from reports import estimates, human, numbers
+from reports.human import Human
 from reports.index import Index
 from reports.languages import title_of
 from reports.report import (
@@ -42,18 +43,25 @@ def make_totals(index: Index) -> Totals:
     return {m.index: [next(found) for _ in index.systems] for m in index.measures}
 
 
-def make_cards(index: Index, totals: Totals) -> tuple[Card, ...]:
+def make_cards(index: Index, totals: Totals, recordings: Human | None = None) -> tuple[Card, ...]:
     """One card for each headline measure; the first three declared if none is marked."""
     cards = []
     for measure in headline(index):
         row = totals[measure.index]
-        axis = _axis(index, measure, row)
+        sung = recordings.summary(measure) if recordings else None
+        axis = _axis(index, measure, [*row, *([sung] if sung else [])])
         found = tuple(
             _estimate(index, measure, summary, system.name, None, axis)
             for summary, system in zip(row, index.contenders, strict=False)
         )
         marks = _marks(index, measure, row[len(found) :], axis)
-        cards.append(Card(measure=measure, estimates=found, scale=estimates.make_scale(measure, axis), marks=marks))
+        remark = ""
+        if sung:
+            marks += (human.mark(measure, sung, axis),)
+            named = [(s.name, summary) for s, summary in zip(index.contenders, row, strict=False)]
+            remark = human.remark(measure, index.metrics[measure.index], sung, named)
+        scale = estimates.make_scale(measure, axis)
+        cards.append(Card(measure=measure, estimates=found, scale=scale, marks=marks, human=remark))
     return tuple(cards)
 
 
@@ -62,7 +70,7 @@ def headline(index: Index) -> list[Measure]:
     return [m for m in index.measures if m.headline] or list(index.measures[:3])
 
 
-def make_languages(index: Index) -> LanguageTable | None:
+def make_languages(index: Index, recordings: Human | None = None) -> LanguageTable | None:
     """Headline measures by language and system; None with a single language or nothing measured."""
     columns = headline(index)
     languages = index.languages
@@ -76,7 +84,9 @@ def make_languages(index: Index) -> LanguageTable | None:
     heads = [head for head in heads if n_songs[head[0], index.systems[head[1]].name]]
     wanted = [(index.systems[place].name, m.index, prompts[code]) for code, place in heads for m in columns]
     found = index.summaries(wanted)
-    axes = [_axis(index, m, found[k :: len(columns)]) for k, m in enumerate(columns)]
+    sung = {(code, m.index): recordings.summary(m, code) for code in languages for m in columns} if recordings else {}
+    beside = [[s for code in languages if (s := sung.get((code, m.index)))] for m in columns]
+    axes = [_axis(index, m, [*found[k :: len(columns)], *beside[k]]) for k, m in enumerate(columns)]
     rows = []
     by_head = {head: found[k * len(columns) : (k + 1) * len(columns)] for k, head in enumerate(heads)}
     for code, place in heads:
@@ -90,6 +100,7 @@ def make_languages(index: Index) -> LanguageTable | None:
         calibration = [by_head.get((code, other)) for other in range(len(index.contenders), len(index.systems))]
         marks = [
             _marks(index, m, [None if row is None else row[k] for row in calibration], axis)
+            + ((human.mark(m, there, axis),) if (there := sung.get((code, m.index))) else ())
             for k, (m, axis) in enumerate(zip(columns, axes, strict=True))
         ]
         rows.append(

@@ -10,6 +10,7 @@ from evalkit.errors import StoreError
 from evalkit.published import PublishedTable
 from evalkit.store import RunData
 from reports import html, tables, view
+from reports.human import open_human
 from reports.index import make_index
 from reports.published import make_published
 
@@ -24,7 +25,13 @@ class Written:
     parquet: Path
 
 
-def write(run: RunData, *, embed_audio: bool = False, published: Sequence[PublishedTable] = ()) -> Written:
+def write(
+    run: RunData,
+    *,
+    embed_audio: bool = False,
+    published: Sequence[PublishedTable] = (),
+    human: RunData | None = None,
+) -> Written:
     """Write ``report.html``, ``report.md``, ``scores.csv`` and ``scores.parquet`` into the run folder.
 
     Each file is written under a temporary name and renamed, so a reader never sees half of one. The same run gives
@@ -33,6 +40,7 @@ def write(run: RunData, *, embed_audio: bool = False, published: Sequence[Publis
     Args:
         run: What to show; only read.
         embed_audio: Put the audio into the page, so that it can be sent as a single file.
+        human: A run of human recordings, to show how far the ruler itself reaches.
         published: Numbers of others to show apart, from `benchmarks.references`.
 
     Returns:
@@ -42,7 +50,8 @@ def write(run: RunData, *, embed_audio: bool = False, published: Sequence[Publis
         StoreError: the folder cannot be written, or an audio path leads out of it.
     """
     index = make_index(run)
-    report = view.make_report(index, embed_audio=embed_audio)
+    recordings = open_human(human) if human else None
+    report = view.make_report(index, embed_audio=embed_audio, recordings=recordings)
     frame = tables.to_frame(index)
     written = Written(
         html=run.folder / "report.html",

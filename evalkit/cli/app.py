@@ -182,11 +182,22 @@ def evaluate(
 
 
 @app.command(epilog="Example: `evalkit report runs/smoke-singer-20260101T120000Z --embed-audio`")
-def report(folder: RunArgument, embed_audio: EmbedOption = False, as_json: JsonOption = False) -> None:
+def report(
+    folder: RunArgument,
+    human: Annotated[
+        Path | None,
+        typer.Option("--human", help="Run or baseline file of human recordings, to show how far the ruler reaches."),
+    ] = None,
+    embed_audio: EmbedOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Write the report of a run again; only reads what is there."""
+    from evalkit.cli import human as recordings
     from evalkit.cli import pipeline
     from evalkit.cli.display import Display
 
+    if human is not None:
+        recordings.keep(folder, human)
     path = pipeline.make_report(folder, Display(quiet=as_json), embed_audio)
     _print({"report": str(path), "url": path.resolve().as_uri()}, as_json, path.resolve().as_uri())
 

@@ -12,6 +12,7 @@ import benchmarks.loader
 import reports
 from benchmarks import references
 from evalkit import environment, profile, runner
+from evalkit.cli import human
 from evalkit.cli.display import Display, seconds
 from evalkit.errors import ConfigError, ModelError, StoreError
 from evalkit.executors import default_workers
@@ -151,12 +152,12 @@ def finish(writer: RunWriter) -> Result:
 
 
 def make_report(folder: Path, display: Display, embed_audio: bool = False) -> Path:
-    """Write the report and the tables of a run."""
+    """Write the report and the tables of a run, with human recordings if some were set beside it."""
     run = load(folder)
     for notice in run.notices:
         display.say(notice)
     began = time.monotonic()
-    written = reports.write(run, embed_audio=embed_audio, published=references.load_all())
+    written = reports.write(run, embed_audio=embed_audio, published=references.load_all(), human=human.kept(folder))
     display.detail(f"Report of {len(run.songs)} songs written in {seconds(time.monotonic() - began)}.")
     return written.html
 

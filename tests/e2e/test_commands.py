@@ -252,3 +252,20 @@ def test_a_stranger_called_generation_is_noticed(place: Path) -> None:
     done = evalkit(place, "list", "suites")
     assert done.returncode == 2
     assert "The package 'generation' is loaded from" in done.stderr
+
+
+def test_human_recordings_are_a_run_of_a_folder_and_stay_beside_the_report(place: Path) -> None:
+    assert evalkit(place, *RUN, "--out", "run").returncode == 0
+    folder = ("run", "--suite", "tiny.yaml", "--system", "human=run/audio/tone", "--profile", "technical.yaml")
+    assert evalkit(place, *folder, "--out", "human").returncode == 0
+    done = evalkit(place, "report", "run", "--human", "human")
+    assert done.returncode == 0, done.stderr
+    page = (place / "run" / "report.html").read_text()
+    assert "Human recordings, measured the same way" in page
+    # It is the run's from now on: the recordings' own folder is not needed again.
+    (place / "human").rename(place / "elsewhere")
+    assert evalkit(place, "report", "run").returncode == 0
+    assert (place / "run" / "report.html").read_text() == page
+    wrong = evalkit(place, "report", "run", "--human", "nowhere")
+    assert wrong.returncode == 2
+    assert "There is no run folder or baseline file nowhere." in wrong.stderr
