@@ -13,12 +13,14 @@ from typing import Annotated, Any
 import typer
 
 from evalkit import __version__
+from evalkit.cli import completion
 from evalkit.cli import gate as gate_commands
 from evalkit.cli.cache import cache_app
 from evalkit.cli.compare import compare
 from evalkit.cli.export import export
 from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.models import models_app
+from evalkit.cli.starting import init
 from evalkit.cli.template import template
 from evalkit.errors import EvalkitError
 
@@ -28,7 +30,6 @@ EXIT_INTERRUPTED = 130
 app = typer.Typer(
     name="evalkit",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Find out whether a song generator got better: sing a prompt suite, measure it, look at the report.",
@@ -41,14 +42,24 @@ app.command(
 )(gate_commands.gate)
 app.add_typer(cache_app, name="cache")
 app.command(epilog="Example: `evalkit template --suite multilingual --out songs-wanted`")(template)
+app.command(epilog="Example: `evalkit init my-project`")(init)
 app.command(epilog="Example: `evalkit leaderboard runs/* --out site`")(leaderboard)
 app.command(epilog="Example: `evalkit compare runs/candidate runs/last-release`")(compare)
 app.command(epilog="Example: `evalkit export runs/night --format latex`")(export)
 
-SuiteOption = Annotated[str, typer.Option("--suite", help="Name of a suite, or a path to a YAML or JSONL file.")]
+SuiteOption = Annotated[
+    str,
+    typer.Option(
+        "--suite", help="Name of a suite, or a path to a YAML or JSONL file.", autocompletion=completion.suites
+    ),
+]
 SystemOption = Annotated[
     list[str] | None,
-    typer.Option("--system", help="NAME, NAME/VARIANT, LABEL=FOLDER or 'LABEL=cmd:PROGRAM ARGS'; may be repeated."),
+    typer.Option(
+        "--system",
+        help="NAME, NAME/VARIANT, LABEL=FOLDER or 'LABEL=cmd:PROGRAM ARGS'; may be repeated.",
+        autocompletion=completion.systems,
+    ),
 ]
 ReferenceOption = Annotated[
     list[str] | None, typer.Option("--reference", help="As --system, for a system to compare with; may be repeated.")
@@ -59,7 +70,10 @@ CalibrateOption = Annotated[
         "--calibrate", help="Add spoken lyrics, another prompt's lyrics, silence and noise: how far metrics go."
     ),
 ]
-ProfileOption = Annotated[str, typer.Option("--profile", help="Which evaluators: a name or a YAML file.")]
+ProfileOption = Annotated[
+    str,
+    typer.Option("--profile", help="Which evaluators: a name or a YAML file.", autocompletion=completion.profiles),
+]
 TakesOption = Annotated[int, typer.Option("--takes", help="Songs for each prompt.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", help="Only so many prompts, from all languages in turn.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Everything random follows from it.")]
@@ -247,10 +261,10 @@ def validate(
 
 @app.command()
 def doctor(as_json: JsonOption = False) -> None:
-    """Check the installation: packages, model files, disk, cache."""
-    from evalkit.cli import listing
+    """What is installed, what runs here, what each profile and system would need; one line each with the remedy."""
+    from evalkit.cli.doctor import examine
 
-    rows = listing.doctor()
+    rows = examine()
     _print_rows(rows, as_json)
     if any(row["state"] == "broken" for row in rows):
         raise typer.Exit(1)
@@ -351,7 +365,7 @@ def main() -> int:
     logging.basicConfig(level=logging.CRITICAL, format="%(message)s", stream=sys.stderr)
     try:
         _check_neighbours()
-        result = app(standalone_mode=False)
+        result = app(prog_name="evalkit", standalone_mode=False)
         code = result if isinstance(result, int) else 0
         return _interrupted() if code == EXIT_INTERRUPTED else code
     except EvalkitError as error:

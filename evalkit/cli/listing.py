@@ -1,11 +1,8 @@
 """What there is and what state it is in."""
 
-import shutil
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 from evalkit import profile
-from evalkit.cache import cache_dir
 from evalkit.errors import ConfigError, EvalkitError
 from evalkit.evaluators.base import EVALUATORS
 from evalkit.models.files import ModelFiles
@@ -30,29 +27,6 @@ def rows(what: str) -> list[Row]:
     if what not in lists:
         raise ConfigError(f"There is no list of {what!r}.", suggestion(what, list(lists)))
     return lists[what]()
-
-
-def doctor() -> list[Row]:
-    """State of everything the embedded profile needs."""
-    found = [_package(name) for name in ("torch", "torchaudio", "faster-whisper", "onnxruntime", "jiwer", "jinja2")]
-    found += [
-        {"item": f"model {row['name']}", "state": row["state"], "remedy": row["remedy"]}
-        for row in _models()
-        if row["name"] in ModelFiles().registry.groups["embedded"]
-    ]
-    folder = cache_dir()
-    existing = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
-    free_gb = shutil.disk_usage(existing).free / 1e9
-    state = "ready" if free_gb > 1 else "broken"
-    found.append({"item": f"cache {folder}", "state": state, "remedy": f"{free_gb:.0f} GB free"})
-    return found
-
-
-def _package(name: str) -> Row:
-    try:
-        return {"item": f"package {name}", "state": "ready", "remedy": version(name)}
-    except PackageNotFoundError:
-        return {"item": f"package {name}", "state": "broken", "remedy": "pip install music-evalkit"}
 
 
 def _suites() -> list[Row]:
