@@ -19,6 +19,9 @@ from evalkit.cli.cache import cache_app
 from evalkit.cli.compare import compare
 from evalkit.cli.export import export
 from evalkit.cli.leaderboard import leaderboard
+from evalkit.cli.log import ToOption, log
+from evalkit.cli.log import check as check_loggers
+from evalkit.cli.log import tell as tell_loggers
 from evalkit.cli.models import models_app
 from evalkit.cli.starting import init
 from evalkit.cli.template import template
@@ -46,6 +49,7 @@ app.command(epilog="Example: `evalkit init my-project`")(init)
 app.command(epilog="Example: `evalkit leaderboard runs/* --out site`")(leaderboard)
 app.command(epilog="Example: `evalkit compare runs/candidate runs/last-release`")(compare)
 app.command(epilog="Example: `evalkit export runs/night --format latex`")(export)
+app.command(epilog="Example: `evalkit log runs/night --to mlflow --where sqlite:///mlflow.db`")(log)
 
 SuiteOption = Annotated[
     str,
@@ -125,12 +129,14 @@ def run(
     time_limit: TimeLimitOption = 3600,
     as_json: JsonOption = False,
     embed_audio: EmbedOption = False,
+    log_to: ToOption = None,
 ) -> None:
     """Generate, evaluate and report, on one suite."""
     from evalkit.cli import pipeline, work
     from evalkit.cli.display import Display
 
     display = Display(quiet=as_json)
+    check_loggers(log_to or ())
     machines = work.Machines(executor=executor, address=address, workers=workers, time_limit_s=time_limit)
     with _open(
         suite, system, reference, calibrate, profile, takes, limit, seed, out, resume, weights, display
@@ -138,7 +144,10 @@ def run(
         work.work(writer, display, machines)
         result = pipeline.finish(writer)
     report_path = pipeline.make_report(result.folder, display, embed_audio)
+    told = tell_loggers(result.folder, log_to or (), display)
     _conclude(result, report_path, as_json)
+    if not told:
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: `evalkit generate --suite smoke --system singer --takes 2`")

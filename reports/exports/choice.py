@@ -69,7 +69,7 @@ def pick_system(index: Index, name: str | None) -> str:
         if name not in names:
             raise ConfigError(f"The run has no system {name!r}.", suggestion(name, names))
         return name
-    own = [system.name for system in index.systems if not system.reference] or names
+    own = [system.name for system in index.systems if not (system.reference or system.calibration)] or names
     if len(own) != 1:
         raise ConfigError(f"The run has {len(own)} systems: {', '.join(own)}.", "Name one with --system.")
     return own[0]

@@ -69,7 +69,7 @@ def to_latex(index: Index, metrics: Sequence[str] = ()) -> str:
         ConfigError: an unknown metric.
     """
     measures = choose(index, metrics)
-    systems = [system.name for system in index.systems]
+    systems = [system.name for system in index.systems if not system.calibration]
     found = {(a.system, a.language, a.measure.index): a for a in aggregates(index, measures, systems)}
     info = index.run.info
     caption = f"{info.suite.name} {info.suite.version}: estimates with 95 % intervals over prompts."
