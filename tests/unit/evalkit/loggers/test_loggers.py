@@ -1,7 +1,6 @@
 """What a tracker is told, and a real store that keeps it."""
 
 import doctest
-import json
 import sys
 import types
 from pathlib import Path
@@ -143,7 +142,6 @@ def test_wandb_offline_writes_a_folder(run, tmp_path, monkeypatch):
     places = LOGGERS.get("wandb").log(make_entries(run)[:1], "evalkit-smoke", None)
     folder = Path(places[0])
     assert folder.is_relative_to(tmp_path)
-    assert list(folder.parent.glob("*.wandb"))
-    summary = folder / "wandb-summary.json"
-    if summary.is_file():
-        assert json.loads(summary.read_text())["wer"] == pytest.approx(0.3)
+    written = next(folder.parent.glob("*.wandb")).read_bytes()
+    assert b"wer/ci_low" in written
+    assert b"suite_sha256" in written
