@@ -50,7 +50,7 @@ class TempoKeyEvaluator:
     what was found stands in `tempo_bpm` and in the details of `key_margin`.
     """
 
-    name: ClassVar[str] = "tempo_key"
+    name: ClassVar[str] = "tempo-key"
     version: ClassVar[str] = "1"
     metrics: ClassVar[tuple[Metric, ...]] = (
         _metric("tempo_bpm", "Tempo", "60 over the median distance of two beats.", unit="BPM", direction="none"),
@@ -98,7 +98,7 @@ class TempoKeyEvaluator:
 
     def __init__(self, options: Mapping[str, Any], locate: ModelLocator) -> None:
         if options:
-            raise ConfigError(f"The evaluator tempo_key has no options, got {next(iter(options))!r}.")
+            raise ConfigError(f"The evaluator tempo-key has no options, got {next(iter(options))!r}.")
 
     def signature(self, metric: str) -> str:
         """Input, rule and tolerance in one line."""

@@ -23,7 +23,7 @@ MIN_VOICED_S = 2.0
 _SECOND_VOICED = 0.3
 
 _RULE = f"f0-m{MALE_BELOW_HZ:g}f{FEMALE_ABOVE_HZ:g}mix{MIN_SHARE:g}"
-_SOURCE = "evalkit definition, on WORLD's F0 (Morise et al. 2016)"
+_SOURCE = "evalkit definition, on the pitch track of the evaluator pitch"
 
 
 class VocalGenderEvaluator:
@@ -33,7 +33,7 @@ class VocalGenderEvaluator:
     overlap. A song whose seconds are low and high, each at least a fifth of them, is mixed.
     """
 
-    name: ClassVar[str] = "vocal_gender"
+    name: ClassVar[str] = "vocal-gender"
     version: ClassVar[str] = "1"
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric(
@@ -42,7 +42,7 @@ class VocalGenderEvaluator:
             unit="Hz",
             direction="none",
             bounds=(0.0, None),
-            source="WORLD (Morise et al. 2016)",
+            source="Boersma 1993 (pitch)",
             description="Median fundamental frequency of the vocal stem where somebody sings.",
         ),
         Metric(
@@ -74,7 +74,7 @@ class VocalGenderEvaluator:
 
     def __init__(self, options: Mapping[str, Any], locate: ModelLocator) -> None:
         if options:
-            raise ConfigError(f"The evaluator vocal_gender has no options, got {next(iter(options))!r}.")
+            raise ConfigError(f"The evaluator vocal-gender has no options, got {next(iter(options))!r}.")
 
     def signature(self, metric: str) -> str:
         """Input, pitch tracker and rule in one line."""
