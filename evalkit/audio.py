@@ -19,6 +19,8 @@ MAX_DURATION_S = 1800.0
 """Longest file that is decoded; a longer one is refused, so that memory stays below about 700 MB per file."""
 
 MAX_CHANNELS = 8
+MAX_SAMPLES = round(MAX_DURATION_S) * 96_000
+"""Of all channels: half an hour of stereo at 48 kHz, or less of more; 700 MB in memory."""
 
 
 def load(path: Path, *, max_duration_s: float = MAX_DURATION_S) -> Audio:
@@ -45,6 +47,10 @@ def load(path: Path, *, max_duration_s: float = MAX_DURATION_S) -> Audio:
     _check_riff_length(path)
     if info.channels > MAX_CHANNELS:
         raise AudioError(f"{path.name} has {info.channels} channels; at most {MAX_CHANNELS} are accepted.")
+    if info.frames * info.channels > MAX_SAMPLES:
+        raise AudioError(
+            f"{path.name} holds {info.frames * info.channels:,} samples; at most {MAX_SAMPLES:,} are read."
+        )
     duration_s = info.frames / info.samplerate
     if duration_s > max_duration_s:
         raise AudioError(

@@ -3,9 +3,11 @@
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from evalkit.errors import StoreError
 
@@ -33,6 +35,24 @@ def write_atomically(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise cannot_write(path.parent, error) from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON as the standard has it: NaN and infinity are no numbers, and nothing nests without end.
+
+    Raises:
+        ValueError: with a few words on what is wrong.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error})") from error
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number in JSON")
 
 
 def check_space(folder: Path) -> None:

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from evalkit.errors import ConfigError
 from evalkit.registry import suggestion
 
+MAX_CHARACTERS = 100_000
+"""Longest profile that is read."""
+
 
 class Profile(BaseModel):
     """Which evaluators run, in order, with their options."""
@@ -45,15 +48,19 @@ def load(name_or_path: str) -> Profile:
             raise ConfigError(f"The profile {place} cannot be read: {error}.") from error
     else:
         raise ConfigError(f"Unknown profile {name_or_path!r}.", suggestion(name_or_path, names()))
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(f"The profile {place} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read.")
     try:
         raw = yaml.safe_load(text)
         evaluators = raw.get("evaluators") if isinstance(raw, dict) else None
         if isinstance(evaluators, dict):
             raw["evaluators"] = {key: value or {} for key, value in evaluators.items()}
         return Profile.model_validate(raw)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"The profile {place} is not YAML: {' '.join(str(error).split())}.") from error
+    except (yaml.YAMLError, RecursionError, OverflowError) as error:
+        raise ConfigError(f"The profile {place} is not YAML: {' '.join(str(error).split())[:300]}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise ConfigError(f"The profile {place}: {where}: {first['msg']}.") from error
+        raise ConfigError(f"The profile {place}: {where[:200]}: {first['msg'][:300]}.") from error
+    except ValueError as error:  # a date or a number that YAML's grammar allows and no calendar has
+        raise ConfigError(f"The profile {place} is not YAML: {error}.") from error

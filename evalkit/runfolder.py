@@ -15,8 +15,8 @@ from typing import IO, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from evalkit.errors import StoreError
-from evalkit.files import cannot_write, write_atomically
+from evalkit.errors import EvalkitError, StoreError
+from evalkit.files import cannot_write, parse_json, write_atomically
 from evalkit.store import (
     SCHEMA_VERSION,
     EvaluatorInfo,
@@ -102,9 +102,9 @@ def load_info(folder: Path) -> RunInfo:
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{path} cannot be read: {error}.") from error
     try:
-        raw = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise StoreError(f"{path}, line {error.lineno}: not JSON ({error.msg}).") from error
+        raw = parse_json(text)
+    except ValueError as error:
+        raise StoreError(f"{path}: {error}.") from error
     found = raw.get("schema_version") if isinstance(raw, dict) else None
     if not isinstance(found, int) or found < 1:
         raise StoreError(f"{path} has no schema_version, so it is not evalkit's.")
@@ -211,21 +211,23 @@ def _read_lines(path: Path, adapter: TypeAdapter[_T], notices: list[str]) -> Ite
     for number, line in enumerate(lines, start=1):
         place = f"{path}, line {number}"
         try:
-            raw = json.loads(line)
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise StoreError(f"{place}: not JSON ({error}).", "Remove the line to have it done again.") from error
+            raw = parse_json(line)
+        except ValueError as error:
+            raise StoreError(f"{place}: {error}.", "Remove the line to have it done again.") from error
         yield _validate(adapter, raw, place)
 
 
 def _validate(adapter: TypeAdapter[_T], raw: Any, place: str) -> _T:
     try:
         return adapter.validate_python(raw, strict=False)
-    except (ValidationError, ValueError) as error:
+    except RecursionError:
+        raise StoreError(f"{place}: nested too deeply.") from None
+    except (ValidationError, ValueError, EvalkitError) as error:
         if isinstance(error, ValidationError):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise StoreError(f"{place}: field {where or 'the whole line'}: {first['msg']}.") from error
-        raise StoreError(f"{place}: {error}") from error
+            raise StoreError(f"{place}: field {where[:200] or 'the whole line'}: {first['msg'][:300]}.") from error
+        raise StoreError(f"{place}: {str(error)[:500]}") from error
 
 
 def _drop_torn_line(path: Path) -> None:

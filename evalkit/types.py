@@ -194,6 +194,11 @@ class Song:
     params: Mapping[str, Any] = field(default_factory=dict)
     generation_s: float | None = None
 
+    def __post_init__(self) -> None:
+        for path in (self.path, *self.stems.values()):
+            if path is not None and (path.startswith("/") or "\\" in path or "\0" in path or ".." in path.split("/")):
+                raise ValueError(f"The path {path!r} of a song leads out of its run folder.")
+
     @property
     def id(self) -> str:
         """Unique inside a run."""

@@ -103,14 +103,14 @@ def _read_manifest(path: Path) -> dict[tuple[str, int], _Entry]:
             for row in rows:
                 place = f"{path}, line {rows.line_num}"
                 prompt_id, take = (row["prompt_id"] or "").strip(), (row.get("take") or "0").strip()
-                if not (take.isascii() and take.isdigit()):
+                if not (take.isascii() and take.isdigit() and len(take) < 7):
                     raise ConfigError(f"{place}: take is {take!r}, expected 0, 1, 2 …")
                 for column, stem in (("file", ""), *((stem, stem) for stem in STEMS)):
                     value = (row.get(column) or "").strip()
                     if not value and stem:
                         continue
-                    found = (root / value).resolve()
-                    if not value or not found.is_relative_to(root):
+                    found = (root / value.replace("\0", "")).resolve()
+                    if not value or "\0" in value or not found.is_relative_to(root):
                         raise ConfigError(
                             f"{place}: {column} is {value!r}, expected a file inside the folder.", _COLUMNS
                         )
