@@ -12,6 +12,7 @@ from generation.singing.lines import split_text
 from generation.singing.phonemes import phonemise
 from generation.singing.phrase import Note, Phrase, find_nuclei
 from generation.singing.pitch import midi_to_hz, pitch_curve
+from generation.singing.slips import Slips
 
 VOICED_FROM_HZ = 60.0
 """Where the network predicts less, the sound is unvoiced and its own value stays."""
@@ -38,12 +39,14 @@ class KokoroVoice:
         folder: Model folder.
         voice: Name of a vendored voice, e.g. ``"af_heart"``.
         language: One of `generation.singing.phonemes.LANGUAGES`.
+        slips: Alters the pronunciation of each line, if given.
     """
 
     sample_rate = kokoro.SAMPLE_RATE
 
-    def __init__(self, folder: Path, voice: str, language: str) -> None:
+    def __init__(self, folder: Path, voice: str, language: str, slips: Slips | None = None) -> None:
         self.name = voice
+        self._slips = slips
         self._model = kokoro.shared(folder)
         self._language = language
 
@@ -52,6 +55,8 @@ class KokoroVoice:
         phrases = []
         for piece in split_text(text, self._language):
             symbols = phonemise(piece, self._language, self._model.vocab)
+            if self._slips is not None:
+                symbols = self._slips(symbols, by_syllable=self._language == "zh")
             for part in _in_parts(symbols):
                 phrase = self._phrase(piece, part)
                 if phrase is not None:

@@ -1,7 +1,8 @@
 """The embedded baseline: a real, if plain, song for every prompt, without a GPU and without a model hub.
 
 It exists so that every part of the toolkit has something true to measure. Sung by Kokoro with our notes
-(``singer``), or by espeak-ng with WORLD (``singer/espeak``), over a General MIDI band.
+(``singer``), or by espeak-ng with WORLD (``singer/espeak``), over a General MIDI band. ``singer/mispronounced`` is the
+first with every sixth word mispronounced: a regression of known size, to try a gate with.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +17,12 @@ from generation.singing.mix import mix_stems
 from generation.singing.phonemes import LANGUAGES
 from generation.singing.phrase import Phrase, Voice
 from generation.singing.score import Score, write_score
+from generation.singing.slips import Slips
 from generation.singing.style import choose_style
 from generation.singing.voice import sing
 from generation.singing.voices import choose_voice
 
-_VARIANTS = ("", "espeak")
+_VARIANTS = ("", "espeak", "mispronounced")
 _SOUNDFONT = "TimGM6mb.sf2"
 _MAX_LINES = 200
 """About ten minutes of song; more would take the computer longer than anybody wants to wait for a baseline."""
@@ -95,7 +97,8 @@ class Singer:
             return EspeakVoice(language)
         from generation.singing.kokoro_voice import KokoroVoice
 
-        return KokoroVoice(self._locate("kokoro"), choose_voice(language, is_male=is_male), language)
+        slips = Slips() if self._variant == "mispronounced" else None
+        return KokoroVoice(self._locate("kokoro"), choose_voice(language, is_male=is_male), language, slips)
 
     def _play(self, score: Score, seed: int) -> Audio:
         from generation.band import render
@@ -108,7 +111,9 @@ SYSTEM = Singer
 
 def _check_variant(variant: str) -> None:
     if variant not in _VARIANTS:
-        raise ConfigError(f"The system singer has no variant {variant!r}.", "Use 'singer' or 'singer/espeak'.")
+        raise ConfigError(
+            f"The system singer has no variant {variant!r}.", "Use 'singer', 'singer/espeak' or 'singer/mispronounced'."
+        )
 
 
 def _ignore(share: float) -> None:
