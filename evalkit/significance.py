@@ -113,7 +113,8 @@ def detectable_effect(each: Array, *, alpha: float = 0.05, power: float = 0.8) -
     if n < 2 or square <= (1e-12 * float(np.max(np.abs(each)))) ** 2:
         return None
     kurtosis = float(np.mean(spread**4)) / square**2
-    limit, chance, normal = float(stdtrit(n - 1, 1 - alpha / 2)), float(ndtri(power)), float(ndtri(1 - alpha / 2))
+    limit, chance = float(stdtrit(n - 1, 1 - alpha / 2)), float(stdtrit(n - 1, power))
+    normal = float(ndtri(1 - alpha / 2))
     # f = limit + chance * sqrt(1 + (normal^2 + f^2) * roughness), solved for f; roughness is at most 1/4.
     roughness = (kurtosis - 1) / (4 * n)
     a = 1 - chance**2 * roughness

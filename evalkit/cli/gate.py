@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.errors import EvalkitError, StoreError
+from evalkit.errors import StoreError
 
 if TYPE_CHECKING:
     from evalkit.gate.result import Check, GateResult
@@ -36,32 +36,20 @@ def gate(
     as_json: JsonOption = False,
 ) -> None:
     """May the candidate replace the baseline? Exit code 0 yes; 1 no; 2, 3, 4 not known."""
-    from evalkit import runfolder
-    from evalkit.baseline import load_run_or_baseline
     from evalkit.files import write_atomically
-    from evalkit.gate import rules as rule_files
     from evalkit.gate import writers
-    from evalkit.gate.judge import DEFAULT, judge
+    from evalkit.gate.judge import judge_files
     from evalkit.gate.page import to_html
 
     for path in (junit, markdown, html):
         _remove_old(path)
-    asked = None if rules is None else rule_files.load(rules)
-    candidate = runfolder.load(folder)
-    known, problem = None, ""
-    try:
-        known = load_run_or_baseline(baseline)
-    except EvalkitError as error:
-        problem = str(error)
-    result = judge(
-        candidate,
-        known,
-        asked,
+    result = judge_files(
+        folder,
+        baseline,
+        rules,
         candidate_system=system,
         baseline_system=baseline_system,
         allow_mismatch=allow_mismatch,
-        rules_from=DEFAULT if rules is None else str(rules),
-        baseline_problem=problem,
     )
     if junit is not None:
         write_atomically(junit, writers.to_junit(result).encode())

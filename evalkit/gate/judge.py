@@ -1,7 +1,12 @@
 """Puts a gate together: the two runs, their shared songs, the demands, and one result."""
 
-from evalkit.errors import ConfigError
+from pathlib import Path
+
+from evalkit import runfolder
+from evalkit.baseline import load_run_or_baseline
+from evalkit.errors import ConfigError, EvalkitError
 from evalkit.gate import limits
+from evalkit.gate import rules as rule_files
 from evalkit.gate.demands import demands
 from evalkit.gate.differences import difference_checks
 from evalkit.gate.quantities import with_quantities
@@ -83,6 +88,48 @@ def judge(
         seed=seed,
         notices=tuple(notices),
         checks=tuple(checks),
+    )
+
+
+def judge_files(
+    candidate: Path,
+    baseline: Path,
+    rules: Path | None = None,
+    *,
+    candidate_system: str | None = None,
+    baseline_system: str | None = None,
+    allow_mismatch: bool = False,
+) -> GateResult:
+    """`judge` for paths; a baseline that is missing or damaged is a result, not an error.
+
+    Args:
+        candidate: Run folder.
+        baseline: Run folder or baseline file.
+        rules: ``gates.toml``; None takes the default rules.
+        candidate_system: See `judge`.
+        baseline_system: See `judge`.
+        allow_mismatch: See `judge`.
+
+    Raises:
+        ConfigError: see `judge`; or the rules are wrong.
+        StoreError: the candidate's run cannot be read.
+    """
+    asked = None if rules is None else rule_files.load(rules)
+    run = runfolder.load(candidate)
+    known, problem = None, ""
+    try:
+        known = load_run_or_baseline(baseline)
+    except EvalkitError as error:
+        problem = str(error)
+    return judge(
+        run,
+        known,
+        asked,
+        candidate_system=candidate_system,
+        baseline_system=baseline_system,
+        allow_mismatch=allow_mismatch,
+        rules_from=DEFAULT if rules is None else str(rules),
+        baseline_problem=problem,
     )
 
 

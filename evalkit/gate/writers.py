@@ -68,11 +68,11 @@ def to_junit(result: GateResult) -> str:
         if check.blocks:
             tag = "error" if check in errors else "failure"
             found = ET.SubElement(case, tag, {"type": check.verdict, "message": text})
-            found.text = _facts(check)
+            found.text = facts(check)
         else:
             # JUnit knows no warning; the word stands in the output of a test that passed.
             prefix = "WARNING " if check.warns else ""
-            ET.SubElement(case, "system-out").text = f"{prefix}{check.verdict}: {text}\n{_facts(check)}"
+            ET.SubElement(case, "system-out").text = f"{prefix}{check.verdict}: {text}\n{facts(check)}"
     if result.notices:
         ET.SubElement(suite, "system-out").text = "\n".join(map(wording.plain, result.notices))
     ET.indent(root)
@@ -119,6 +119,7 @@ def provenance(check: Check) -> list[str]:
     return [wording.plain(fact) for fact in facts]
 
 
-def _facts(check: Check) -> str:
-    facts = [f"{name}: {value}" for name, value in zip(HEAD, row(check), strict=True) if value not in ("", "—")]
-    return "\n".join([wording.plain(fact) for fact in facts] + provenance(check))
+def facts(check: Check) -> str:
+    """All numbers of a check and how they came about, one a line."""
+    found = [f"{name}: {value}" for name, value in zip(HEAD, row(check), strict=True) if value not in ("", "—")]
+    return "\n".join([wording.plain(fact) for fact in found] + provenance(check))
