@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -116,3 +117,12 @@ def test_one_run_with_two_signatures_keeps_the_declared_one(make_source: Callabl
     assert measured.values is not None
     assert (len(measured.values.prompt_ids), measured.values.n_missing) == (1, 1)
     assert [(item.label, item.count) for item in measured.missing["all"]] == [("measured otherwise", 1)]
+
+
+def test_calibration_systems_have_no_entry(make_source: Callable[..., Source]) -> None:
+    source = make_source("chance")
+    run = source.run
+    kept = replace(run.info.systems[0], name="other")
+    calibration = replace(run.info.systems[0], calibration="floor")
+    run = replace(run, info=replace(run.info, systems=(kept, calibration)))
+    assert [entry.system for entry in make_entries(replace(source, run=run))] == ["other"]
