@@ -176,8 +176,8 @@ def fetch_models(names: Sequence[str], display: Display, required: bool = True) 
     files = ModelFiles()
     found = []
     for name in names:
-        model = files.registry.get(name)
         try:
+            model = files.registry.get(name)
             if files.state(name) != "ready":
                 files.check_automatic(name)
                 with display.stage(f"Fetching {name}", model.size_bytes, unit="bytes") as stage:

@@ -116,6 +116,8 @@ class ModelFiles:
         """
         spec = self.registry.get(name)
         if not spec.is_automatic:
+            if self.state(name) == "damaged":
+                raise ModelError(self.problems(name)[0], f"Run: evalkit models pull {name}")
             raise ModelError(
                 f"The model {name} ({spec.size_bytes / 1e6:,.0f} MB, {spec.licence}) is not there and is not fetched "
                 "unasked.",

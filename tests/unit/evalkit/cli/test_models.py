@@ -15,6 +15,7 @@ from evalkit.cli.display import Display
 from evalkit.errors import ModelError
 from evalkit.models import licences
 from evalkit.models import registry as registries
+from evalkit.models.files import ModelFiles
 
 DATA = b"weights" * 100
 TERMS = "Research only; no commercial use."
@@ -35,7 +36,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     accept = {"title": "Odd licence", "url": "https://example.org/licence", "text": TERMS}
     models = {"free": model, "strict": {**model, "accept": accept}, "strict-too": {**model, "accept": accept}}
-    registry = registries.parse(json.dumps({"models": models, "groups": {"family/all": ["strict", "strict-too"]}}))
+    brought = {"title": "T", "licence": "odd", "where": "It is in a drawer.", "remedy": "Open it."}
+    groups = {"family/all": ["strict", "strict-too"]}
+    registry = registries.parse(json.dumps({"models": models, "groups": groups, "local": {"brought": brought}}))
     monkeypatch.setattr(registries, "load", lambda: registry)
     monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("EVALKIT_MODELS", raising=False)
@@ -129,6 +132,32 @@ def test_a_run_fetches_only_what_is_small_and_free(cache: Path) -> None:
     assert pipeline.fetch_models(["strict"], Display(quiet=True), required=False) == []
 
 
+def test_a_model_that_must_be_brought_does_not_end_an_evaluation(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ModelError, match="local only"):
+        pipeline.fetch_models(["brought"], Display(quiet=True))
+    assert pipeline.fetch_models(["brought"], Display(), required=False) == []
+    assert "Without brought: brought is local only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(DATA[:-1], "is truncated: 699 bytes"), (DATA[:-1] + b"x", "was altered"), (None, "not there")],
+)
+def test_a_damaged_or_missing_model_gives_a_sentence_and_the_evaluation_goes_on(
+    cache: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, sentence: str
+) -> None:
+    ModelFiles().pull(["free"])
+    path = ModelFiles().locate("free") / "a.bin"
+    path.unlink() if content is None else path.write_bytes(content)
+    assert pipeline.fetch_models(["free"], Display(), required=False) == []
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Without free:" in told
+    assert sentence in told
+    assert "evalkit models pull free" in told
+
+
 def test_a_run_records_where_a_model_came_from(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call(monkeypatch, "models", "pull", "free") == 0
     (info,) = pipeline.fetch_models(["free"], Display(quiet=True))
@@ -167,7 +196,7 @@ def test_the_shipped_list_shows_what_must_be_brought(tmp_path: Path, monkeypatch
     assert rows == _rows(["list", "models", "--json"])
 
 
-@pytest.mark.parametrize("name", ["songgeneration2/base", "songgeneration2/v2-fast", "htdemucs"])
+@pytest.mark.parametrize("name", ["songgeneration2/base", "songgeneration2/v2-fast", "songgeneration2-separator"])
 def test_pulling_a_local_model_says_what_to_do(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
