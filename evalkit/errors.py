@@ -5,6 +5,10 @@ The command line prints both and no traceback. Anything else that escapes is a b
 """
 
 
+MAX_CHARACTERS = 4000
+"""Longest message; what is beyond is cut."""
+
+
 class EvalkitError(Exception):
     """Base of all errors meant for the user.
 
@@ -14,6 +18,8 @@ class EvalkitError(Exception):
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
+        # What a file holds is quoted; a file that was made to do harm can hold a lot.
+        message = message if len(message) <= MAX_CHARACTERS else f"{message[:MAX_CHARACTERS]} …"
         super().__init__(message)
         self.message = message
         self.hint = hint

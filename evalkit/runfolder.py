@@ -104,7 +104,8 @@ def load_info(folder: Path) -> RunInfo:
     try:
         raw = parse_json(text)
     except ValueError as error:
-        raise StoreError(f"{path}: {error}.") from error
+        line = f", line {error.__cause__.lineno}" if isinstance(error.__cause__, json.JSONDecodeError) else ""
+        raise StoreError(f"{path}{line}: {error}.") from error
     found = raw.get("schema_version") if isinstance(raw, dict) else None
     if not isinstance(found, int) or found < 1:
         raise StoreError(f"{path} has no schema_version, so it is not evalkit's.")
