@@ -4,7 +4,6 @@ Every error is a sentence that names the item, what was found and what was expec
 The command line prints both and no traceback. Anything else that escapes is a bug of ours.
 """
 
-
 MAX_CHARACTERS = 4000
 """Longest message; what is beyond is cut."""
 
