@@ -126,6 +126,11 @@ class Network:
             ]
         except KeyError as error:
             raise ModelError(f"The checkpoint is not musicnn's: it has no {error}.") from None
+        kernel = tensors["dense_1/kernel"].astype(np.float64)
+        self._usual = (
+            (tensors["batch_normalization_10/beta"] @ kernel + tensors["dense_1/bias"]).astype(np.float32),
+            np.sqrt(np.square(tensors["batch_normalization_10/gamma"]) @ kernel**2).astype(np.float32),
+        )
         # TensorFlow has [time, frequency, in, out]; the mid-end's convolutions see all channels as frequencies.
         self._kernels = [self._tensor(kernel.transpose(3, 2, 0, 1)) for kernel in kernels[:5]]
         self._kernels += [self._tensor(kernel[:, :, 0].transpose(2, 1, 0)) for kernel in kernels[5:]]
@@ -174,6 +179,23 @@ class Network:
         with torch.inference_mode():
             logits = torch.nn.functional.linear(torch.from_numpy(penultimate), *self._dense[1])
             return cast(FloatArray, torch.sigmoid(logits).numpy())
+
+    def surprise(self, tags: FloatArray) -> FloatArray:
+        """How far probabilities lie above what is usual for each tag, in standard deviations.
+
+        "rock" is always likelier than "harp". What is usual stands in the network: batch normalisation brought each
+        activation before the last layer to a known mean and spread over the music it learned from, and the last layer
+        is linear. The spread takes those activations as independent.
+
+        Args:
+            tags: Probabilities, usually the mean over a song [50].
+
+        Returns:
+            Deviation of the log-odds from their mean, in their standard deviations [50].
+        """
+        clipped = np.clip(tags.astype(np.float64), 1e-7, 1.0 - 1e-7)
+        mean, spread = self._usual
+        return ((np.log(clipped / (1.0 - clipped)) - mean) / spread).astype(np.float32)
 
     def _block(self, plane: Any, index: int) -> Any:
         """Convolution, and the strongest answer among all frequencies [batch, filters, frames]."""
@@ -243,9 +265,15 @@ class MusicnnEmbedder:
         signature = embedding.signature_of(self.signature_parts)
         return embedding.stored_windows(song, source, signature, lambda clip: self._listen(clip, source))
 
-    def tags(self, windows: FloatArray) -> FloatArray:
-        """Probabilities of `TAGS` for vectors from `windows` [windows, 50]."""
-        return self.network.tags(windows)
+    def tags(self, windows: FloatArray) -> dict[str, tuple[float, float]]:
+        """Mean probability of each of `TAGS` over a song, and how surprising it is (`Network.surprise`).
+
+        Args:
+            windows: From `windows` [windows, 200].
+        """
+        likely = self.network.tags(windows).mean(axis=0)
+        surprising = self.network.surprise(likely)
+        return {tag: (float(p), float(z)) for tag, p, z in zip(TAGS[self._training], likely, surprising, strict=True)}
 
     @property
     def network(self) -> Network:

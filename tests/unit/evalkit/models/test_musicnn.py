@@ -185,3 +185,14 @@ def test_the_signature_tells_trainings_apart() -> None:
     said = [MusicnnEmbedder({"training": name}, lambda x: Path(x)).signature_parts["embed"] for name in ("msd", "mtt")]
     assert said[0] != said[1]
     assert str(said[0]).startswith("musicnn-msd@")
+
+
+def test_surprise_counts_from_what_a_network_usually_says() -> None:
+    tensors = random_tensors()
+    network = Network(tensors)
+    # Activations drawn as batch normalisation leaves them: each with its own mean and spread.
+    draws = np.random.default_rng(0).standard_normal((4000, 200))
+    hidden = draws * tensors["batch_normalization_10/gamma"] + tensors["batch_normalization_10/beta"]
+    found = np.array([network.surprise(tags) for tags in network.tags(hidden.astype(np.float32))])
+    np.testing.assert_allclose(found.mean(axis=0), 0.0, atol=0.06)
+    np.testing.assert_allclose(found.std(axis=0), 1.0, atol=0.06)
