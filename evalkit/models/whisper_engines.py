@@ -94,6 +94,9 @@ class FasterWhisper:
         return f"faster-whisper{versions[0]}+ct2-{versions[1]}-{compute_type}{where}"
 
     def _load(self) -> Any:
+        has_model, has_tokenizer = ((self._folder / name).is_file() for name in ("model.bin", "tokenizer.json"))
+        if has_model and not has_tokenizer:  # the package would ask the network for one
+            raise ModelError(f"The folder {self._folder} holds no tokenizer.json.", "Run: evalkit models verify")
         try:
             return _remembering_model()(
                 str(self._folder),
@@ -187,6 +190,21 @@ def _remembering_model() -> Any:
     return Remembering
 
 
+def _remember(encoder: Any) -> None:
+    """The same for the encoder of the original, which is also asked again for the times of words."""
+    import torch
+
+    compute = encoder.forward
+    last: list[Any] = []
+
+    def forward(mel: Any) -> Any:
+        if not last or last[0].shape != mel.shape or not torch.equal(last[0], mel):
+            last[:] = mel.clone(), compute(mel)
+        return last[1]
+
+    encoder.forward = forward
+
+
 class OpenAIWhisper:
     """The original implementation in PyTorch, float32.
 
@@ -205,6 +223,7 @@ class OpenAIWhisper:
 
         self._whisper = whisper
         self._model = load_openai_model(folder)
+        _remember(self._model.encoder)
 
     @staticmethod
     def describe() -> str:
@@ -227,8 +246,11 @@ class OpenAIWhisper:
         """Probability of each language for a chunk."""
         if not self._model.is_multilingual:
             return {}
-        padded = self._whisper.pad_or_trim(samples)
-        mel = self._whisper.log_mel_spectrogram(padded, n_mels=self._model.dims.n_mels)
+        audio = self._whisper.audio
+        mel = audio.log_mel_spectrogram(samples, n_mels=self._model.dims.n_mels, padding=audio.N_SAMPLES)
+        mel = audio.pad_or_trim(
+            mel[:, : -audio.N_FRAMES], audio.N_FRAMES
+        )  # as transcribe() makes it, so that it is known
         found: Any = self._whisper.detect_language(self._model, mel)[1]
         return {code: float(p) for code, p in found.items()}
 

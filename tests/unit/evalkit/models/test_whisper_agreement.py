@@ -197,3 +197,76 @@ def test_the_real_model_repeats_itself_even_when_sampling(model_dir: Callable[[s
     engine.decode(samples, "en")
     assert engine.sample(samples, "en", temperature=1.0, seed=7) == first
     assert engine.sample(samples, "en", temperature=1.0, seed=8) != first
+
+
+def test_the_original_encodes_nothing_twice(folder: Path, audio: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    from evalkit.models import whisper_engines
+    from evalkit.models.whisper_engines import OpenAIWhisper
+
+    # A random model writes times at random and hops through the chunk; with one token at a time this is over soon.
+    monkeypatch.setattr(whisper_engines, "max_tokens", lambda samples: 1)
+    engine, seen = OpenAIWhisper(folder), []
+    engine._model.encoder.conv1.register_forward_hook(lambda _, given, __: seen.append(given[0].clone()))
+    found = engine.languages(audio)
+    assert sum(found.values()) == pytest.approx(1.0, abs=1e-3)
+    assert {"en", "zh", "es"} <= set(found)
+    text = engine.decode(audio, "en")
+    assert len(seen) > 1  # it hopped
+    for index, mel in enumerate(seen):
+        assert not any(torch.equal(mel, other) for other in seen[index + 1 :])
+    # What is remembered is what would be computed.
+    assert OpenAIWhisper(folder).decode(audio, "en") == text
+    assert engine.languages(audio) == found
+
+
+@pytest.mark.models
+def test_the_real_model_tells_languages_without_a_second_pass(
+    model_dir: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import soxr
+
+    from evalkit.models.whisper_engines import FasterWhisper
+
+    speech = _speech("Shine on through the quiet morning light.")
+    samples = soxr.resample(speech.samples[0], speech.sample_rate, RATE).astype(np.float32)
+    engine = FasterWhisper(model_dir("whisper-base"))
+    found = _heard_once(engine, FasterWhisper(model_dir("whisper-base")), samples, monkeypatch)
+    assert max(found, key=lambda code: found[code]) == "en"
+
+
+def test_a_folder_without_tokenizer_is_a_sentence_and_no_question_to_the_network(folder: Path) -> None:
+    from evalkit.models.whisper_engines import FasterWhisper
+
+    with pytest.raises(ModelError, match=r"holds no tokenizer\.json"):
+        FasterWhisper(folder)
+
+
+def _heard_once(engine: Any, fresh: Any, audio: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    calls = _count_encodings(engine, monkeypatch)
+    found: dict[str, float] = engine.languages(audio)
+    assert sum(found.values()) == pytest.approx(1.0, abs=1e-3)
+    assert {"en", "zh", "es"} <= set(found)
+    assert engine.languages(audio) == found
+    text = engine.decode(audio, "en")
+    assert len(calls) == 1
+    engine.decode(audio[: 2 * RATE], "en")
+    assert len(calls) == 2
+    assert fresh.decode(audio, "en") == text  # what is remembered is what would be computed
+    return found
+
+
+def _count_encodings(engine: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that grows with every run of the encoder."""
+    calls: list[int] = []
+    inner = engine._model.model
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+        def encode(self, *args: Any, **options: Any) -> Any:
+            calls.append(1)
+            return inner.encode(*args, **options)
+
+    monkeypatch.setattr(engine._model, "model", Counting())
+    return calls
