@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reports.report import Measure, Table
+from reports.report import Estimate, Measure, Scale, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,18 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetRow:
+    """One metric of a whole set of songs on both sides; ``apart`` says why they cannot be compared, if so."""
+
+    measure: Measure
+    group: str
+    candidate: Estimate
+    opponent: Estimate
+    scale: Scale
+    apart: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Duel:
     """The candidate against one opponent.
 
@@ -123,6 +135,7 @@ class Duel:
     notices: tuple[str, ...]
     headline: tuple[MetricView, ...]
     groups: tuple[Group, ...]
+    sets: tuple[SetRow, ...]
     effect_ends: tuple[str, str]
     changes: tuple[Table, ...]
     same: str

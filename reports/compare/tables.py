@@ -86,6 +86,7 @@ def to_markdown(page: Page, fights: Sequence[Fight]) -> str:
         ]
         if languages:
             lines += ["### By language", "", *table(_HEAD, [_line(view, row) for view, row in languages]), ""]
+        lines += _sets(duel)
         if duel.headline:
             first = contrasts.row(duel.headline[0].measure.name)
             lines += _songs(duel.headline[0], first)
@@ -125,6 +126,25 @@ def _songs(view: MetricView, row: Contrast) -> list[str]:
         return []
     return [f"### Largest losses and wins: {cell(view.measure.title)}", "",
             *table(["Prompt", "Candidate", "Opponent"], body), ""]  # fmt: skip
+
+
+def _sets(duel: Duel) -> list[str]:
+    if not duel.sets:
+        return []
+    body = [
+        [
+            f"{row.measure.title} {row.measure.arrow}".strip(),
+            row.group,
+            *(
+                f"{e.text} ({e.interval})" if e.interval != numbers.MISSING else e.text
+                for e in (row.candidate, row.opponent)
+            ),
+            row.apart,
+        ]
+        for row in duel.sets
+    ]
+    head = ["Metric", "Songs", "Candidate", "Opponent", ""]
+    return ["### Whole sets", "", *table(head, body), "", "A distance of a set has no pairs: nothing is claimed.", ""]
 
 
 def _changes(duel: Duel) -> list[str]:

@@ -15,6 +15,7 @@ from reports.compare.contenders import Contender
 from reports.compare.listening import MAX_DETAILED, Album, make_data
 from reports.compare.page import Duel, Face, Group, MetricView, Page
 from reports.compare.rows import effect_limit, make_metric
+from reports.compare.sets import make_sets
 from reports.compare.wording import TONES, tone_of
 from reports.languages import title_of
 from reports.leaderboard.history import date
@@ -73,7 +74,8 @@ def _duel(
         tally=_tally(whole),
         notices=(*contrasts.notices, *_status(candidate), *_status(opponent)),
         headline=headline,
-        groups=_groups(views, contrasts, candidate, opponent),
+        groups=_groups(views),
+        sets=make_sets(candidate, opponent),
         effect_ends=(numbers.MINUS + limit, "+" + limit),
         changes=tables,
         same=same,
@@ -126,9 +128,7 @@ def _metrics(candidate: Contender, opponent: Contender, contrasts: Contrasts) ->
     ]
 
 
-def _groups(
-    views: Sequence[MetricView], contrasts: Contrasts, candidate: Contender, opponent: Contender
-) -> tuple[Group, ...]:
+def _groups(views: Sequence[MetricView]) -> tuple[Group, ...]:
     groups: dict[str, list[MetricView]] = {}
     for view in views:
         groups.setdefault(view.measure.evaluator, []).append(view)

@@ -43,6 +43,16 @@ class Compared:
                     "verdicts": {tone: n for tone, _, n in duel.tally},
                     "notices": list(duel.notices),
                     "prompts": len(contrasts.prompt_ids),
+                    "sets": [
+                        {
+                            "metric": row.measure.name,
+                            "songs": row.group,
+                            "candidate": row.candidate.value,
+                            "opponent": row.opponent.value,
+                            "comparable": not row.apart,
+                        }
+                        for row in duel.sets
+                    ],
                     "changes": {table.title: [list(row) for row in table.rows] for table in duel.changes},
                 }
                 for duel, (opponent, contrasts) in zip(self.page.duels, self.fights, strict=True)

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from evalkit.baseline import load_baseline, save_baseline
+from evalkit.store import EvaluatorInfo
+from evalkit.types import Metric, SetScore
 from reports import compare, numbers
 from reports.compare.listening import swapped
 from reports.compare.wording import p_value, signed
@@ -183,3 +185,35 @@ def test_audio_is_linked_from_wherever_the_page_lies(make_run, tmp_path):
     (run.folder / "audio/singer/en-01.take0.wav").unlink()
     page = compare.compare(candidate, opponents, run.folder, resamples=1000).page
     assert page.songs[0]["a"][0] == ("Mix", None)
+
+
+def with_sets(run, level, signature):
+    metric = Metric(name="fad", title="Distance", unit="", direction="lower", source="x")
+    evaluator = EvaluatorInfo(
+        name="distance", version="1", metrics=(metric,), signatures={"fad": signature}, scope="set"
+    )
+    scores = tuple(
+        SetScore(system=system, group=group, evaluator="distance", metric="fad", value=level + place, ci_low=level,
+                 ci_high=level + 2, n=60, status="ok", signature=signature)
+        for place, system in enumerate(("singer", "other"))
+        for group in ("all", "en")
+    )  # fmt: skip
+    return replace(run, info=replace(run.info, evaluators=(*run.info.evaluators, evaluator)), set_scores=scores)
+
+
+@pytest.mark.parametrize("signature", ["fad|v:1", "fad|v:2"])
+def test_whole_sets_stand_side_by_side_without_a_verdict(runs, tmp_path, signature):
+    pair = [with_sets(runs[0], 2.0, "fad|v:1"), with_sets(runs[1], 5.0, signature)]
+    candidate, opponents = compare.choose(pair, "singer", ["singer"])
+    found = compare.compare(candidate, opponents, tmp_path, resamples=1000)
+    rows = found.page.duels[0].sets
+    assert [(row.group, row.candidate.value, row.opponent.value) for row in rows] == [
+        ("All songs", 2.0, 5.0),
+        ("English", 2.0, 5.0),
+    ]
+    assert {row.apart for row in rows} == (
+        {""} if signature == "fad|v:1" else {"not comparable: the signatures differ"}
+    )
+    assert all(view.measure.name != "fad" for view in found.page.duels[0].metrics)
+    text = compare.write(found, tmp_path).markdown.read_text()
+    assert "### Whole sets" in text
