@@ -1,31 +1,73 @@
 """Matrix products of a few rows, as fast as the machine reads weights.
 
-On a CPU the product one gets for ``functional.linear`` with the few rows of a step reads weights at a quarter of the
-memory bandwidth. oneDNN's does much better, and better still for several songs if the matrix lies in blocks; so
-float32 matrices are laid out once, when they are loaded.
+On a CPU the speed of a step depends on how a matrix lies in memory. For the two rows of one song the outputs are cut
+into one column block for each thread, transposed, and multiplied as a batch: `functional.linear` uses one thread there
+and a fraction of the memory bandwidth. For several songs oneDNN's block layout is the fastest; a matrix is turned over
+to it when it first meets so many rows, and stays there.
 """
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-_FEW_ROWS = 64
-"""Up to so many rows a product is bound by reading the weights."""
+_FEW_ROWS = 4
+"""Up to so many rows column blocks are faster than oneDNN."""
 
-_VERY_FEW_ROWS = 4
+_PREPARED_ROWS = 64
+"""Rows that oneDNN's layout is made for; it takes any number."""
+
 _BLOCK_NUMBERS = 2**20
+_ALIGNED_OUTPUTS = 16
 _ALIASING_BYTES = 4096
-_PAD_ROWS = 16
 
 
-@dataclass(frozen=True, slots=True)
 class Packed:
-    """A float32 matrix in oneDNN's block layout; its last rows may be padding."""
+    """A matrix on a CPU, laid out for `linear`; products are float32.
 
-    blocks: Tensor
-    n_out: int
+    A matrix in bfloat16 or float16 is widened on the way, in pieces that stay in the processor's cache: many CPUs have
+    no fast arithmetic for it, but it is half the bytes. For several songs it is widened once, since their products are
+    bound by arithmetic.
+
+    Args:
+        weight: Matrix [out, in].
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        self.n_out, n_in = weight.shape
+        self._blocks: Tensor | None = None
+        n_parts = torch.get_num_threads()
+        width = -(-self.n_out // (n_parts * _ALIGNED_OUTPUTS)) * _ALIGNED_OUTPUTS
+        parts = functional.pad(weight, (0, 0, 0, n_parts * width - self.n_out)).view(n_parts, width, n_in)
+        piece = width if weight.dtype == torch.float32 else max(1, _BLOCK_NUMBERS // (n_parts * n_in))
+        # Products of a row with columns run along whichever side is longer.
+        self._leading = 2 if self.n_out > n_in else 1
+        self._pieces = tuple(
+            (part.transpose(1, 2).contiguous() if self._leading == 2 else part.contiguous())
+            for part in parts.split(piece, dim=1)
+        )
+
+    def product(self, rows: Tensor) -> Tensor:
+        """Rows float32 [rows, in] to products [rows, out]."""
+        if self._blocks is None and len(rows) > _FEW_ROWS and _HAS_ONEDNN:
+            self._turn_over()
+        if self._blocks is not None:
+            return _onednn(rows, self._blocks)[:, : self.n_out]
+        batch = rows.expand(len(self._pieces[0]), -1, -1)
+        parts = [torch.bmm(batch, self._columns(piece.float())) for piece in self._pieces]
+        product = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+        return product.transpose(0, 1).flatten(1)[:, : self.n_out]
+
+    def _columns(self, piece: Tensor) -> Tensor:
+        return piece if self._leading == 2 else piece.transpose(1, 2)
+
+    def _turn_over(self) -> None:
+        whole = torch.cat([self._columns(piece) for piece in self._pieces], dim=2)
+        weight = whole.transpose(1, 2).flatten(0, 1)[: self.n_out].float()
+        # Results of several rows, each a multiple of a page long, would fall on the same lines of the cache.
+        if self.n_out * weight.element_size() % _ALIASING_BYTES == 0:
+            weight = functional.pad(weight, (0, 0, 0, _ALIGNED_OUTPUTS))
+        self._blocks = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _PREPARED_ROWS)
+        self._pieces = ()
 
 
 Matrix = Tensor | Packed
@@ -33,25 +75,16 @@ Matrix = Tensor | Packed
 
 
 def pack(weight: Tensor) -> Matrix:
-    """Lay a float32 matrix on a CPU out for `linear`; any other is returned as it is.
+    """Lay a matrix on a CPU out for `linear`; on any other device it is returned as it is.
 
     Args:
         weight: Matrix [out, in]; not needed afterwards.
     """
-    if weight.dtype != torch.float32 or weight.device.type != "cpu" or not _has_onednn():
-        return weight
-    n_out = weight.shape[0]
-    # Results of several rows, each a multiple of a page long, would fall on the same lines of the cache.
-    if n_out * weight.element_size() % _ALIASING_BYTES == 0:
-        weight = functional.pad(weight, (0, 0, 0, _PAD_ROWS))
-    return Packed(torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _FEW_ROWS), n_out)
+    return Packed(weight) if weight.device.type == "cpu" else weight
 
 
 def linear(x: Tensor, weight: Matrix) -> Tensor:
     """Multiply rows by a weight matrix.
-
-    A weight in bfloat16 or float16 beside float32 rows is widened on the way: many CPUs have no fast arithmetic for it,
-    but it is half the bytes.
 
     Args:
         x: Rows [..., in].
@@ -60,29 +93,9 @@ def linear(x: Tensor, weight: Matrix) -> Tensor:
     Returns:
         Products [..., out], in the dtype of ``x``.
     """
-    if isinstance(weight, Packed):
-        product: Tensor = _onednn(x, weight.blocks)
-        return product if product.shape[-1] == weight.n_out else product[..., : weight.n_out]
-    if weight.device.type != "cpu":
+    if isinstance(weight, Tensor):
         return functional.linear(x, weight)
-    rows = x.numel() // x.shape[-1]
-    if rows > _FEW_ROWS:
-        return functional.linear(x, weight.to(x.dtype))
-    if rows <= _VERY_FEW_ROWS and _has_onednn():
-        return torch.cat([_onednn(x, block.to(x.dtype)) for block in _blocks(weight)], dim=-1)
-    # The transposed product of the same numbers is quicker than the usual one.
-    columns = x.reshape(rows, -1).contiguous().t()
-    product = columns.new_empty(weight.shape[0], rows)
-    start = 0
-    for block in _blocks(weight):
-        torch.mm(block.to(x.dtype), columns, out=product[start : start + len(block)])
-        start += len(block)
-    return product.t().contiguous().view(*x.shape[:-1], weight.shape[0])
-
-
-def _blocks(weight: Tensor) -> tuple[Tensor, ...]:
-    """Rows that are widened together: few enough that the wide copy never leaves the processor's cache."""
-    return torch.split(weight, max(1, _BLOCK_NUMBERS // weight.shape[1]))
+    return weight.product(x.reshape(-1, x.shape[-1])).view(*x.shape[:-1], weight.n_out)
 
 
 def _onednn(x: Tensor, weight: Tensor) -> Tensor:
@@ -90,6 +103,4 @@ def _onednn(x: Tensor, weight: Tensor) -> Tensor:
     return product
 
 
-def _has_onednn() -> bool:
-    available: bool = torch._C._has_mkldnn
-    return available and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+_HAS_ONEDNN: bool = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")

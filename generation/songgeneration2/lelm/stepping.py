@@ -28,6 +28,8 @@ class FixedSteps:
         self._inputs = torch.zeros(rows, 1, tower.dim, dtype=tower.precision.activations, device=device)
         self._position = torch.zeros(1, dtype=torch.int64, device=device)
         self._graphs: dict[Hashable, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+        # One pool for all graphs: only one runs at a time, and its states are used before the next one.
+        self._pool = torch.cuda.graph_pool_handle() if capture else None
         tower.rotations(cache.keys.shape[3])  # made outside of any graph
 
     def forward(self, x: Tensor, start: int, n_rows: int) -> Tensor:
@@ -65,6 +67,6 @@ class FixedSteps:
                 self._run(n_rows, stop)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, pool=self._pool):
             states = self._run(n_rows, stop)
         return graph, states
