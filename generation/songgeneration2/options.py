@@ -28,6 +28,7 @@ class Options:
         mode: ``mixed`` renders the mix, ``separate`` the mix and both stems; ``vocal`` and ``bgm`` one stem.
         max_s: Longest song in seconds; None for the longest the model knows (``tiny-random``: the prompt's duration).
         staged: Hold only one network at a time, which saves memory and changes no result; None decides by the GPU.
+        batch: Songs sung together at most; fewer if memory asks for it. In float32 each song has the same codes in any.
         sampling: See `SamplingParams`.
     """
 
@@ -37,6 +38,7 @@ class Options:
     mode: Mode = "separate"
     max_s: float | None = None
     staged: bool | None = None
+    batch: int = 8
     sampling: SamplingParams = field(default_factory=SamplingParams)
 
 
@@ -67,10 +69,14 @@ def parse_options(text: str) -> Options:
             values[name] = _one_of(name, value, get_args(Mode))
         elif name == "max_s":
             values[name] = _number(name, value)
+        elif name == "batch":
+            values[name] = int(_number(name, value, whole=True))
+            if values[name] < 1:
+                raise ConfigError(f"Option batch is {value}, expected 1 or more.")
         elif name == "staged":
             values[name] = _one_of(name, value, ("true", "false")) == "true"
         else:
-            known = ["precision", "mode", "max_s", "staged", *kinds]
+            known = ["precision", "mode", "max_s", "staged", "batch", *kinds]
             raise ConfigError(f"Unknown option {name!r} of songgeneration2.", suggestion(name, known))
     for name in ("penalty_rule", "draws"):
         if name in sampling:

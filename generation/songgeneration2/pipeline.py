@@ -10,29 +10,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from evalkit.audio import decoded_sha256
-from evalkit.audio import load as load_audio
-from evalkit.cache import cache_dir
-from evalkit.errors import ConfigError, EvalkitError, ModelError
-from evalkit.models.separation import HTDemucsSeparator
+from evalkit.errors import EvalkitError
 from evalkit.types import ModelLocator, Prompt
 from generation.base import BatchProgress, Generated, Request
 from generation.songgeneration2.codec.config import FRAME_RATE_HZ
 from generation.songgeneration2.codec.prompt import EncodedPrompt
-from generation.songgeneration2.codec.prompt_library import PromptLibrary
-from generation.songgeneration2.codec.renderer import MODE_PARTS, Rendered, Renderer
-from generation.songgeneration2.codec.separation import encode_prompt, prompt_excerpt
+from generation.songgeneration2.codec.renderer import Rendered, Renderer
 from generation.songgeneration2.codec.stages import Stages
 from generation.songgeneration2.codec.tiny import tiny_codec
 from generation.songgeneration2.codec.weights import check_files, official_codec
+from generation.songgeneration2.folders import find_tokenizer, find_variant, identity
 from generation.songgeneration2.lelm.generate import LelmRequest, encode_request, generate
-from generation.songgeneration2.lelm.load import WEIGHT_FILES, load_lelm, make_tiny_lelm
+from generation.songgeneration2.lelm.load import load_lelm, make_tiny_lelm
+from generation.songgeneration2.lelm.memory import device_memory, songs_that_fit
 from generation.songgeneration2.lelm.model import Lelm
 from generation.songgeneration2.options import TINY, Options
+from generation.songgeneration2.prompts import Prompts
 from generation.songgeneration2.text.bpe import RANKS_FILE, BytePairEncoder, byte_ranks, load_encoder
 from generation.songgeneration2.text.wording import TextEncoder
 from generation.songgeneration2.tokens import read_tokens, request_digest, tokens_path, write_tokens
@@ -40,14 +36,16 @@ from generation.songgeneration2.tokens import read_tokens, request_digest, token
 TINY_SEED = 0
 TINY_DURATION_S = 10.0
 STAGED_BELOW_BYTES = 40e9
-"""On a GPU with less memory than this, networks are loaded one after the other."""
+"""With less memory than this, networks are loaded one after the other."""
+
+USED_SHARE = 0.9
+"""Part of the memory that the language model and its songs may take."""
+
+CODEC_BYTES = 4e9
+"""Memory of the renderer's networks where they stay loaded beside the language model."""
 
 LM_SHARE = 0.8
 """Part of the progress that the language model takes."""
-
-LIBRARY_FILE = "tools/new_auto_prompt.pt"
-SEPARATOR_FILE = "third_party/demucs/ckpt/htdemucs.pth"
-TOKENIZER_FOLDER = "third_party/Qwen2-7B"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,13 +76,20 @@ class Pipeline:
         self.options = options
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._precision = options.precision or ("fp16" if self._device.type == "cuda" else "fp32")
-        self._staged = options.staged if options.staged is not None else _is_small(self._device)
-        self._prompts: dict[str, EncodedPrompt] = {}
+        self._staged = options.staged
+        if self._staged is None:
+            self._staged = options.variant != TINY and device_memory(self._device) < STAGED_BELOW_BYTES
+        how: dict[str, Any] = {
+            "precision": self._precision,
+            "device": self._device,
+            "staged": self._staged,
+            "fixed_steps": self._device.type == "cuda",
+        }
         self._lelm: Lelm | None = None
         if options.variant == TINY:
             self._encoder = BytePairEncoder(byte_ranks())
             self._codec = tiny_codec(TINY_SEED, device=str(self._device))
-            self._load: Callable[[], Lelm] = lambda: make_tiny_lelm(TINY_SEED)
+            self._load: Callable[[], Lelm] = lambda: make_tiny_lelm(TINY_SEED, **how)
             self._weights = f"{TINY}-{TINY_SEED}"
             self._root: Path | None = None
         else:
@@ -95,8 +100,9 @@ class Pipeline:
             self._encoder = load_encoder(find_tokenizer(options.weights) or locate("qwen2-ranks") / RANKS_FILE)
             check_files(codec_root, ("flow", "decoder"))
             self._codec = self._official_codec(codec_root)
-            self._load = lambda: load_lelm(folder, precision=self._precision, device=self._device, staged=self._staged)
-            self._weights = _identity(folder)
+            self._load = lambda: load_lelm(folder, **how)
+            self._weights = identity(folder)
+        self._prompts = Prompts(self._codec, self._root, options, TINY_SEED)
 
     def sing(
         self, requests: Sequence[Request], progress: BatchProgress
@@ -132,7 +138,7 @@ class Pipeline:
 
     def _prepare(self, index: int, request: Request, lelm: Lelm, progress: BatchProgress) -> _Work:
         prompt, options = request.prompt, self.options
-        codes, encoded = self._prompt_codes(prompt, request.seed)
+        codes, encoded = self._prompts.of(prompt, request.seed)
         wanted = LelmRequest(
             lyric=prompt.lyrics,
             tags=prompt.description or None,
@@ -194,11 +200,24 @@ class Pipeline:
             for work in works:
                 progress(work.index, LM_SHARE * done / max(total, 1), text)
 
-        found = generate(lelm, self._encoder, [work.lelm for work in works], batch_size=len(works), progress=tell)
+        found = generate(
+            lelm, self._encoder, [work.lelm for work in works], batch_size=self._together(lelm, works), progress=tell
+        )
         for work, codes in zip(works, found, strict=True):
             work.codes = codes.cpu()
             if codes.shape[1]:
                 write_tokens(tokens_path(work.request.keep), work.codes, work.digest)
+
+    def _together(self, lelm: Lelm, works: Sequence[_Work]) -> int:
+        """How many songs are sung at once: as many as fit."""
+        return songs_that_fit(
+            lelm.config,
+            lelm.precision,
+            budget=USED_SHARE * device_memory(self._device) - (0 if self._staged else CODEC_BYTES),
+            frames=max(work.lelm.max_frames or lelm.config.max_frames for work in works),
+            staged=bool(self._staged),
+            at_most=min(self.options.batch, len(works)),
+        )
 
     def _render(
         self, works: Sequence[_Work], progress: BatchProgress
@@ -232,71 +251,6 @@ class Pipeline:
             "tokens": tokens_path(work.request.keep).name,
         }
         return Generated(mix=made.mix, stems={name: audio for name, audio in stems.items() if audio}, params=params)
-
-    def _prompt_codes(self, prompt: Prompt, seed: int) -> tuple[Tensor | None, EncodedPrompt | None]:
-        if prompt.prompt_audio_path and prompt.auto_prompt_audio_type:
-            raise ConfigError("prompt_audio_path and auto_prompt_audio_type exclude each other.", "Give one of them.")
-        if prompt.auto_prompt_audio_type:
-            library = PromptLibrary.load(self._local(LIBRARY_FILE, "auto_prompt_audio_type"))
-            return library.pick(prompt.auto_prompt_audio_type, prompt.lyrics, np.random.default_rng(seed)), None
-        if prompt.prompt_audio_path:
-            encoded = self._encode_prompt(Path(prompt.prompt_audio_path))
-            return encoded.codes, encoded
-        return None, None
-
-    def _encode_prompt(self, path: Path) -> EncodedPrompt:
-        audio = prompt_excerpt(load_audio(path))
-        key = decoded_sha256(audio)
-        if key not in self._prompts:
-            separator = HTDemucsSeparator(self._local(SEPARATOR_FILE, "prompt_audio_path"), device=str(self._device))
-            self._prompts[key] = encode_prompt(
-                audio, self._codec, separator, parts=MODE_PARTS[self.options.mode], cache=cache_dir() / "prompts"
-            )
-        return self._prompts[key]
-
-    def _local(self, path: str, wish: str) -> Path:
-        if self._root is None:
-            raise ModelError(
-                f"{wish} needs {path} of the official release, which only a weights folder has.",
-                "Run with --weights DIR, the folder in the official layout.",
-            )
-        return self._root / path
-
-
-def find_variant(root: Path, variant: str) -> Path:
-    """The folder of a variant's ``model.pt`` and ``config.yaml`` below a weights folder, which may be that folder.
-
-    Raises:
-        ModelError: there is none; the places looked at are named.
-    """
-    snake = variant.replace("-", "_")
-    names = (variant, snake, f"songgeneration_{snake}", f"SongGeneration-{variant}")
-    candidates = [root, *(root / name for name in names), *(root / "ckpt" / name for name in names)]
-    for folder in candidates:
-        if any((folder / name).is_file() for name in WEIGHT_FILES):
-            return folder
-    raise ModelError(
-        f"{root} holds no model.pt of {variant}: neither itself nor in {', '.join(names)} (also below ckpt/).",
-        "Give the folder in the official layout.",
-    )
-
-
-def find_tokenizer(root: Path | None) -> Path | None:
-    """Tokenizer data below a weights folder, if it is there: the official folder, or a file of ranks."""
-    if root is None:
-        return None
-    found = (root / TOKENIZER_FOLDER, root / RANKS_FILE)
-    return next((path for path in found if path.exists()), None)
-
-
-def _identity(folder: Path) -> str:
-    """Names the weights in a song's record without reading gigabytes: file name and size."""
-    weights = next(folder / name for name in WEIGHT_FILES if (folder / name).is_file())
-    return f"{folder.name}/{weights.name}:{weights.stat().st_size}"
-
-
-def _is_small(device: torch.device) -> bool:
-    return device.type == "cuda" and torch.cuda.get_device_properties(device).total_memory < STAGED_BELOW_BYTES
 
 
 def _free(device: torch.device) -> None:

@@ -21,8 +21,8 @@ class SongGeneration2System(BatchSystem):
     @classmethod
     def required_models(cls, variant: str) -> Sequence[str]:
         """Registered models of the variant; none with a weights folder that has the tokenizer."""
+        from generation.songgeneration2.folders import find_tokenizer
         from generation.songgeneration2.options import PUBLISHED, TINY, parse_options
-        from generation.songgeneration2.pipeline import find_tokenizer
 
         if not variant:
             return ()

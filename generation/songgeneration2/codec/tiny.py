@@ -6,14 +6,18 @@ Every tensor depends on the seed and its own name only, so stages can be made on
 import hashlib
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from evalkit.types import Audio
 from generation.songgeneration2.codec.config import TINY, CodecConfig
 from generation.songgeneration2.codec.conformer import ROTARY_BASE
 from generation.songgeneration2.codec.estimator import Projection
 from generation.songgeneration2.codec.mel import N_FFT, filterbank
 from generation.songgeneration2.codec.normalise import FROZEN_COUNT, LatentNorm
+from generation.songgeneration2.codec.prompt import PROMPT_FRAMES
+from generation.songgeneration2.codec.prompt_library import GENRES, PromptLibrary
 from generation.songgeneration2.codec.resample import halving_kernel
 from generation.songgeneration2.codec.stages import Source, StageName, Stages, empty_stage
 from generation.songgeneration2.codec.vae import Snake
@@ -109,3 +113,25 @@ def tiny_codec(seed: int, *, device: str = "cpu", keep: bool = True) -> Stages:
         keep: As in `Stages`.
     """
     return Stages(tiny_source(seed), TINY, device=device, keep=keep)
+
+
+class TinySeparator:
+    """Stands for the separator, which has no small form: takes half of what both channels share for the voice."""
+
+    name = "tiny-random"
+
+    def vocals(self, mix: Audio) -> Audio:
+        """A signal aligned with `mix`, always stereo."""
+        middle = 0.5 * mix.samples[:2].mean(axis=0, dtype=np.float32)
+        return Audio(samples=np.stack([middle, middle]), sample_rate=mix.sample_rate)
+
+
+def tiny_library(seed: int) -> PromptLibrary:
+    """Stands for the official prompt library: two random prompts for each genre and language."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def prompts() -> list[Tensor]:
+        size = TINY.rvq.codebook_size
+        return [torch.randint(size, (3, PROMPT_FRAMES), generator=generator) for _ in range(2)]
+
+    return PromptLibrary({genre: {language: prompts() for language in ("zh", "en")} for genre in GENRES})

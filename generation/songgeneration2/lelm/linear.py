@@ -43,7 +43,7 @@ class Packed:
         self._leading = 2 if self.n_out > n_in else 1
         self._pieces = tuple(
             (part.transpose(1, 2).contiguous() if self._leading == 2 else part.contiguous())
-            for part in parts.split(piece, dim=1)
+            for part in torch.split(parts, piece, dim=1)
         )
 
     def product(self, rows: Tensor) -> Tensor:

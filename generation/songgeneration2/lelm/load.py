@@ -51,7 +51,15 @@ def load_lelm(
     )
 
 
-def make_tiny_lelm(seed: int = 0) -> Lelm:
-    """The whole model with small dimensions and random weights."""
+def make_tiny_lelm(
+    seed: int = 0,
+    *,
+    precision: str = "fp32",
+    device: str | torch.device = "cpu",
+    staged: bool = False,
+    fixed_steps: bool = False,
+) -> Lelm:
+    """The whole model with small dimensions and random weights; options as in `load_lelm`."""
     config = tiny_config()
-    return Lelm(Checkpoint.from_tensors(random_weights(config, "v2", seed), "tiny-random"), config)
+    weights = Checkpoint.from_tensors(random_weights(config, "v2", seed), "tiny-random")
+    return Lelm(weights, config, make_precision(precision, device), staged=staged, fixed_steps=fixed_steps)

@@ -3,7 +3,10 @@
 Only the towers, their caches and states count; text and prompt tables stay mapped on disk.
 """
 
+import os
 from typing import Literal
+
+import torch
 
 from generation.songgeneration2.lelm.config import LelmConfig
 from generation.songgeneration2.lelm.pattern import CODE_SIZE
@@ -13,6 +16,16 @@ WORKING_BYTES = 1.5e9
 """Room for what is neither weight nor cache: prefixes in the making, logits, libraries, fragments."""
 
 Stage = Literal[1, 2]
+
+
+def device_memory(device: torch.device) -> float:
+    """All memory of a GPU, or of the machine; unlimited where the system does not tell."""
+    if device.type == "cuda":
+        return float(torch.cuda.get_device_properties(device).total_memory)
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        return float("inf")
 
 
 def stage_weights(config: LelmConfig, stage: Stage) -> tuple[int, int]:
@@ -62,8 +75,8 @@ def peak_bytes(config: LelmConfig, precision: Precision, *, songs: int, frames: 
         # The second stage holds the states and their share of its bridge.
         copies = 1 if stage == 1 else 2
         song = cache_numbers(config, stage, frames) + copies * state_numbers(config, frames)
-        null = cache_numbers(config, stage, 0) // 2
-        return (songs * song + null) * wide
+        nulls: tuple[Stage, ...] = (1,) if stage == 1 else (1, 2)
+        return (songs * song + sum(cache_numbers(config, tower, 0) for tower in nulls) // 2) * wide
 
     if staged:
         need = max(weights(1) + work(1), weights(2) + work(2))

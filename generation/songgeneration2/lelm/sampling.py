@@ -156,7 +156,10 @@ def choose_stems(logits: Tensor, params: SamplingParams, draw: Draw) -> Tensor:
     """
     if params.top_p > 0 and not params.greedy:
         return draw(keep_top_p((logits / params.temperature).softmax(-1), params.top_p))
-    if params.greedy or logits.device.type == "cpu":
-        # In float32 equals do not happen; half-precision heads on a GPU make some.
+    if params.greedy:
         return logits.argmax(-1)
-    return draw((logits == logits.amax(-1, keepdim=True)).float())
+    best, codes = logits.max(-1, keepdim=True)
+    equals = logits == best
+    if logits.device.type == "cpu" and int(equals.sum()) == codes.numel():
+        return codes.squeeze(-1)  # nothing to draw, as nearly always in float32
+    return draw(equals.float())
