@@ -42,8 +42,6 @@ class Side:
         for score in run.scores:
             if score.song_id in self.songs:
                 self._scores.setdefault(score.metric, []).append(score)
-                prompts = self._by_prompt.setdefault(score.metric, {})
-                prompts.setdefault(self.prompt_of[score.song_id], []).append(score)
         # Every language of a metric asks these again.
         self._signatures: dict[str, tuple[str, ...]] = {}
         self._not_applicable: dict[str, frozenset[str]] = {}
@@ -55,7 +53,7 @@ class Side:
 
     def scores_of(self, metric: str, prompts: Collection[str]) -> list[Score]:
         """Scores of a metric on some prompts, of any status."""
-        found = self._by_prompt.get(metric, {})
+        found = self._grouped(metric)
         return [score for prompt_id in sorted(found.keys() & prompts) for score in found[prompt_id]]
 
     def has_value(self, metric: str) -> bool:
@@ -75,10 +73,18 @@ class Side:
         if metric not in self._not_applicable:
             self._not_applicable[metric] = frozenset(
                 prompt_id
-                for prompt_id, found in self._by_prompt.get(metric, {}).items()
+                for prompt_id, found in self._grouped(metric).items()
                 if all(score.status == "not_applicable" for score in found)
             )
         return self._not_applicable[metric]
+
+    def _grouped(self, metric: str) -> Mapping[str, list[Score]]:
+        if metric not in self._by_prompt:
+            found: dict[str, list[Score]] = {}
+            for score in self.scores(metric):
+                found.setdefault(self.prompt_of[score.song_id], []).append(score)
+            self._by_prompt[metric] = found
+        return self._by_prompt[metric]
 
 
 def system_names(run: RunData) -> list[str]:

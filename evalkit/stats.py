@@ -112,7 +112,7 @@ def average_takes(takes: Mapping[str, Sequence[tuple[float, float]]], n_asked: i
     """
     found = sorted(takes)
     # fsum is exact, so the order of the takes cannot change the last bit.
-    pairs = [tuple(math.fsum(column) / len(takes[name]) for column in zip(*takes[name], strict=True)) for name in found]
+    pairs = [_mean(takes[name]) for name in found]
     table = np.array(pairs, dtype=np.float64).reshape(len(found), 2)
     return PromptValues(
         prompt_ids=tuple(found),
@@ -120,6 +120,12 @@ def average_takes(takes: Mapping[str, Sequence[tuple[float, float]]], n_asked: i
         denominators=np.ascontiguousarray(table[:, 1]),
         n_missing=n_asked - len(found),
     )
+
+
+def _mean(takes: Sequence[tuple[float, float]]) -> tuple[float, ...]:
+    if len(takes) == 1:
+        return takes[0]
+    return tuple(math.fsum(column) / len(takes) for column in zip(*takes, strict=True))
 
 
 def summarise(
