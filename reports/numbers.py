@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 NBSP = "\u00a0"
 MINUS = "\u2212"
@@ -94,6 +95,19 @@ def wall_time(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}{NBSP}h {minutes}{NBSP}min" if hours else f"{minutes}{NBSP}min {second}{NBSP}s"
+
+
+def date(created: str) -> str:
+    """The day of a time stamp.
+
+    >>> date("2026-11-24T14:20:11Z"), date("soon")
+    ('24 November 2026', 'soon')
+    """
+    try:
+        when = datetime.fromisoformat(created)
+    except ValueError:
+        return created or MISSING
+    return f"{when.day} {when:%B %Y}"
 
 
 def count(n: int, one: str, many: str | None = None) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from evalkit.baseline import BaselineData
 from evalkit.contrasts import Contrasts
 from evalkit.pairing import orientation
 from evalkit.stats import PromptValues
@@ -119,9 +120,11 @@ def make_data(
             for side in (row.candidate_values, row.baseline_values)
         ]
         values.append(shown)
+    # A baseline file has lost the text of its prompts.
+    texts = opponent.run if isinstance(candidate.run, BaselineData) else candidate.run
     rows = [
         {
-            "p": album.prompt(candidate.run, candidate.run.prompts[prompt_id]),
+            "p": album.prompt(texts, texts.prompts[prompt_id]),
             "c": [album.song(candidate.run, song) for song in ours.get(prompt_id, ())],
             "b": [album.song(opponent.run, song) for song in theirs.get(prompt_id, ())],
             "x": int(swapped(prompt_id)),

@@ -18,7 +18,6 @@ from reports.compare.rows import effect_limit, make_metric
 from reports.compare.sets import make_sets
 from reports.compare.wording import TONES, tone_of
 from reports.languages import title_of
-from reports.leaderboard.history import date
 
 _COUNTS = re.compile(r" \(\d+ against \d+\)")
 
@@ -188,7 +187,7 @@ def _face(contender: Contender, out: Path) -> Face:
         name=contender.system,
         title=contender.info.title,
         run_id=run.info.run_id,
-        date=date(run.info.created),
+        date=numbers.date(run.info.created),
         songs=numbers.count(len(songs), "song") + (f", {failed:,} failed" if failed else ""),
         remarks=changes.notes_of(contender),
         report=report,

@@ -1,7 +1,6 @@
 """Systems over time: lines, and whether the newest entry differs from the one before."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 
 from evalkit.comparison import MIN_PAIRS, PairedComparison, align, compare_many, holm
 from reports import estimates, numbers
@@ -13,19 +12,6 @@ from reports.leaderboard.page import History, Past, Trend, Who
 from reports.leaderboard.tiers import LEVEL, SEED
 
 Key = tuple[str, bool]
-
-
-def date(created: str) -> str:
-    """The day of a time stamp.
-
-    >>> date("2026-11-24T14:20:11Z"), date("soon")
-    ('24 November 2026', 'soon')
-    """
-    try:
-        when = datetime.fromisoformat(created)
-    except ValueError:
-        return created or numbers.MISSING
-    return f"{when.day} {when:%B %Y}"
 
 
 def make_trend(cells: Cells, column: Column, line: Sequence[Entry], axis: Axis | None = None) -> Trend:
@@ -67,7 +53,7 @@ def make_histories(
     for key, line in several.items():
         past = [
             Past(
-                date=date(entry.created),
+                date=numbers.date(entry.created),
                 run_id=entry.run_id,
                 version=entry.version,
                 takes=entry.takes,
@@ -82,8 +68,8 @@ def make_histories(
                 trend=make_trend(cells, column, line, axis),
                 past=tuple(past),
                 change=changes.get(key, ""),
-                first=date(line[0].created),
-                last=date(line[-1].created),
+                first=numbers.date(line[0].created),
+                last=numbers.date(line[-1].created),
             )
         )
     return tuple(found)

@@ -169,6 +169,10 @@ def test_a_baseline_file_stands_for_its_run(runs, tmp_path):
         page = compare.compare(candidate, opponents, tmp_path, resamples=1000).page
         verdicts.append([(view.measure.name, view.rows) for view in page.duels[0].metrics])
     assert verdicts[0] == verdicts[1]
+    candidate, opponents = compare.choose([kept, runs[0]], "singer", ["singer"])
+    page = compare.compare(candidate, opponents, tmp_path, resamples=1000).page
+    assert page.prompts[0]["y"], "the text comes from the side that has it"
+    assert page.songs[0]["a"] == []
 
 
 def test_a_positive_difference_has_its_sign():
