@@ -28,7 +28,10 @@ def test_lines_left_out_are_deletions_and_omitted_lines() -> None:
     reactions = lyric.dropped_lines(THREE)
     check(reactions)
     omitted = next(one for one in reactions if one.metric == "line_omission_rate")
-    assert omitted.means == pytest.approx([dose / 6 for dose in omitted.doses]), "by exactly what was left out"
+    # Whisper sometimes hears a few words in a line that nobody sings, so one line may escape.
+    assert omitted.means == pytest.approx([dose / 6 for dose in omitted.doses], abs=1.01 / 6)
+    deleted = next(one for one in reactions if one.metric == "del_rate")
+    assert deleted.means == pytest.approx([dose / 6 for dose in deleted.doses], abs=0.12)
 
 
 def test_swapped_sections_are_out_of_order() -> None:

@@ -235,3 +235,21 @@ def test_options_are_checked(tmp_path: Path) -> None:
 
 def test_no_song_at_all() -> None:
     assert {score.status for score in scores([]).values()} == {"not_applicable"}
+
+
+@pytest.mark.models
+def test_with_the_real_embedding(given_audio: Path, model_dir) -> None:
+    model_dir("musicnn")
+    copying = np.concatenate([music(2, 6.3), music(1, 12.0)])
+    songs = [
+        set_song(copying, "p", 0, prompt_audio_path=str(given_audio)),
+        set_song(copying, "p", 1, prompt_audio_path=str(given_audio)),
+        set_song(music(4, 18.0, low=70), "q", 0, prompt_audio_path=str(given_audio)),
+    ]
+    evaluator = DiversityEvaluator({}, model_dir)
+    found = {score.metric: score for score in evaluator.score_set(songs)}
+    assert found["div_intra"].value == pytest.approx(0.0, abs=1e-6)
+    assert found["div_inter"].value > 0.0
+    assert found["prompt_copy"].value == 0.5
+    assert "embed:musicnn-msd@" in found["div_intra"].signature
+    assert found["prompt_copy"].details["songs"][0]["agreeing"][-2:] == ["harmony", "fingerprint"]
