@@ -35,7 +35,6 @@ METRICS: tuple[Metric, ...] = (
         direction="higher",
         bounds=(-2.0, 2.0),
         source=_OURS,
-        headline=True,
         description="How alike the choruses sound in harmony and timbre, less how alike verses and choruses do; "
         "above 0 the chorus comes back.",
     ),

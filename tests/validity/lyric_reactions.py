@@ -41,7 +41,7 @@ def swapped_sections(songs: Sequence[str]) -> list[Reaction]:
     found = [_lyrics([edits.reordered(song, order) for order in ORDERS.values()]) for song in _sung(songs)]
     doses = tuple(float(dose) for dose in ORDERS)
     change = "pairs of sections swapped, of three"
-    # In a lyric sung backwards the alignment cannot tell a moved verse from a repeated one, so three pairs are left out.
+    # In a lyric sung backwards the alignment cannot tell a moved verse from a repeated one: three pairs are left out.
     some = [scored[:3] for scored in found]
     return [
         _reaction(change, doses, "order_error", songs, found, "rises"),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from validity import edits
-from validity.scoring import evaluator, value
+from validity.scoring import deaf_structure, evaluator, value
 from validity.songs import SungSong, sing
 from validity.table import Expected, Reaction
 
@@ -41,7 +41,7 @@ def loops(songs: Sequence[str]) -> list[Reaction]:
 
 def late_voice(songs: Sequence[str]) -> list[Reaction]:
     def measure(clip: Clip) -> float:
-        found = {score.metric: score for score in evaluator("structure", "native").score(clip)}["intro_vocal_time"]
+        found = {score.metric: score for score in deaf_structure().score(clip)}["intro_vocal_time"]
         assert found.value is not None, found.reason
         return found.value
 
