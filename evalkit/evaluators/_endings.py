@@ -18,8 +18,9 @@ LAST_S = 1.0
 TAIL_MS = 50
 MIN_DROP_DB = 6.0
 MAX_REST_S = 0.5
-FADE_S = 4.0
-FADE_DB = 15.0
+FADE_BLOCKS, FADE_BLOCK_MS = 4, 1250
+FADE_DB, FADE_SLACK_DB, FADE_END_DB = 15.0, 1.0, 20.0
+MAX_FADE_STEP = 0.7
 
 Kind = Literal["complete", "fade", "cut"]
 
@@ -31,7 +32,9 @@ class Ending:
     Attributes:
         kind: ``cut`` if the last second is less than 6 dB below the song's median level and either the last sung word
             ends less than 0.5 s before the sound does, or the last 50 ms still are within 6 dB of the median; else
-            ``fade`` if the level sinks steadily over the last 4 s by 15 dB or more; else ``complete``.
+            ``fade`` if the last 5 s sink step by step (in blocks of 1.25 s, none over 1 dB louder than the last)
+            by 15 dB or more, to 20 dB or more below the median, and not by more than 70 % in one step; else
+            ``complete``.
         drop_db: How far the last second lies below the song's median level.
         tail_db: How far the last 50 ms do.
         end_s: When the sound stops.
@@ -69,15 +72,21 @@ def find_ending(powers: Array, last_word_s: float | None) -> Ending:
     if drop_db < MIN_DROP_DB and (inside_word or tail_db < MIN_DROP_DB):
         kind: Kind = "cut"
     else:
-        kind = "fade" if _sinks(to_db(frames[-round(1000 * FADE_S / TAIL_MS) :])) else "complete"
+        blocks = sounding[max(0, end - FADE_BLOCKS * FADE_BLOCK_MS) :]
+        blocks = blocks[len(blocks) % FADE_BLOCK_MS :].reshape(-1, FADE_BLOCK_MS).mean(axis=1)
+        kind = "fade" if _sinks(to_db(blocks) - median_db) else "complete"
     return Ending(kind=kind, drop_db=drop_db, tail_db=tail_db, end_s=end_s)
 
 
 def _sinks(levels: Array) -> bool:
-    """Whether the levels of the last frames sink along a line, not in one fall."""
-    if len(levels) < round(1000 * FADE_S / TAIL_MS):
+    """Whether the levels of the last blocks fall from one to the next, far enough and not all at once."""
+    if len(levels) < FADE_BLOCKS:
         return False
-    time = np.linspace(-1.0, 1.0, len(levels))
-    slope = float(time @ levels / (time @ time))
-    straightness = slope * time @ (levels - levels.mean()) / max(float(np.sum((levels - levels.mean()) ** 2)), 1e-12)
-    return -2.0 * slope >= FADE_DB and straightness > 0.7
+    falls = -np.diff(levels)
+    total = float(falls.sum())
+    return (
+        total >= FADE_DB
+        and float(falls.min()) >= -FADE_SLACK_DB
+        and float(falls.max()) <= MAX_FADE_STEP * total
+        and float(levels[-1]) <= -FADE_END_DB
+    )

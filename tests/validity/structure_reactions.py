@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from validity import edits
-from validity.scoring import deaf_structure, evaluator, value
+from validity.scoring import evaluator, structure_that_heard, transcript, value
 from validity.songs import SungSong, sing
 from validity.table import Expected, Reaction
 
@@ -17,17 +17,27 @@ CUTS = (0.5, 0.8)
 
 
 def lost_chorus(songs: Sequence[str]) -> list[Reaction]:
-    """The last chorus gives way to the verse before it; its words are looked for where they were."""
+    """The last chorus gives way to the verse before it.
 
-    def measure(clip: Clip) -> float:
-        return value(clip, "structure", "chorus_sim")
-
+    The sections are where the words of the undamaged song were heard; else a chorus without its words would not be
+    found, and there would be nothing to compare.
+    """
+    change = "share of the last chorus replaced by a verse"
+    found: dict[str, dict[str, list[float]]] = {"chorus_sim": {}, "ssm_contrast": {}}
+    for name in songs:
+        song = sing(name)
+        last = len(song.sections()) - 1
+        structure = structure_that_heard(transcript(edits.unchanged(song)))
+        for share in REPLACED:
+            clip = edits.replaced(song, last, last - 1, share)
+            scored = {score.metric: score.value for score in structure.score(clip)}
+            for metric, values in found.items():
+                assert scored[metric] is not None
+                values.setdefault(name, []).append(scored[metric])
     return [
-        _dosed(
-            "share of the last chorus replaced by a verse", REPLACED, "chorus_sim", songs, "falls", measure,
-            lambda song, share: edits.replaced(song, len(song.sections()) - 1, len(song.sections()) - 2, share),
-        )
-    ]  # fmt: skip
+        Reaction(change=change, doses=REPLACED, metric=metric, values=values, expected="falls")
+        for metric, values in found.items()
+    ]
 
 
 def loops(songs: Sequence[str]) -> list[Reaction]:
@@ -41,7 +51,7 @@ def loops(songs: Sequence[str]) -> list[Reaction]:
 
 def late_voice(songs: Sequence[str]) -> list[Reaction]:
     def measure(clip: Clip) -> float:
-        found = {score.metric: score for score in deaf_structure().score(clip)}["intro_vocal_time"]
+        found = {score.metric: score for score in structure_that_heard(None).score(clip)}["intro_vocal_time"]
         assert found.value is not None, found.reason
         return found.value
 
