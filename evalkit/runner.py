@@ -7,7 +7,7 @@ evaluator, with its reason; the rest goes on.
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -94,15 +94,27 @@ def describe(profile: Profile, locate: Callable[[str], Path]) -> list[EvaluatorI
 
 
 def pending(
-    songs: Sequence[Song], prompts: Mapping[str, Prompt], scores: Sequence[Score], infos: Sequence[EvaluatorInfo]
+    songs: Sequence[Song],
+    prompts: Mapping[str, Prompt],
+    scores: Sequence[Score],
+    infos: Sequence[EvaluatorInfo],
+    waiting: Collection[str] = (),
 ) -> list[Task]:
-    """Songs that lack scores: none yet, another signature, or a model or the song itself was missing then."""
+    """Songs that lack scores: none yet, another signature, or a model or the song itself was missing then.
+
+    Args:
+        songs: To look at.
+        prompts: By id.
+        scores: What there is.
+        infos: From `describe`.
+        waiting: Evaluators whose model is known to be missing still: they are not tried again.
+    """
     # What was missing may be there by now: a model that was pulled, a song that was made after all, memory.
     made = {song.id for song in songs if song.status == "ok"}
     settled = {
         (score.song_id, score.metric, score.signature)
         for score in scores
-        if score.status != "missing_model"
+        if (score.status != "missing_model" or score.evaluator in waiting)
         and not (score.status == "missing_audio" and score.song_id in made)
         and not score.details.get(LOST)
     }

@@ -7,7 +7,7 @@ only if its songs, their audio or the evaluator's signature changed.
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -48,12 +48,18 @@ class SetTask:
         return f"{self.evaluator} of {self.system}"
 
 
-def pending(run: RunData, infos: Sequence[EvaluatorInfo]) -> list[SetTask]:
-    """Sets that lack scores: none yet, other songs, another signature, or a model was missing then."""
+def pending(run: RunData, infos: Sequence[EvaluatorInfo], waiting: Collection[str] = ()) -> list[SetTask]:
+    """Sets that lack scores: none yet, other songs, another signature, or a model was missing then.
+
+    Args:
+        run: The run.
+        infos: From `evalkit.runner.describe`.
+        waiting: Evaluators whose model is known to be missing still: they are not tried again.
+    """
     settled = {
         (score.system, score.metric, score.signature, score.details.get(INPUTS))
         for score in run.set_scores
-        if score.status != "missing_model" and score.group == ALL
+        if (score.status != "missing_model" or score.evaluator in waiting) and score.group == ALL
     }
     order = {prompt_id: place for place, prompt_id in enumerate(run.prompts)}
     tasks = []

@@ -35,10 +35,17 @@ class Display:
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._quiet = quiet
+        self._said: set[str] = set()
 
     def say(self, text: str) -> None:
         """Print one line; markup in it is text."""
         self._console.print(text, markup=False)
+
+    def say_once(self, text: str) -> None:
+        """As `say`, unless the same was said already."""
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)
 
     def detail(self, text: str) -> None:
         """Print one line unless quiet."""

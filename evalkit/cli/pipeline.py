@@ -191,7 +191,7 @@ def fetch_models(names: Sequence[str], display: Display, required: bool = True) 
         except ModelError as error:
             if required:
                 raise
-            display.say(f"Without {name}: {error}")
+            display.say_once(f"Without {name}: {error}")
             continue
         found.append(ModelInfo(name=name, licence=model.licence, source=files.origin(name), sha256=model.sha256))
     return found

@@ -116,8 +116,14 @@ def _find(writer: RunWriter, display: Display, sing: bool, measure: bool, profil
         writer.update(evaluators=tuple(infos), profile=profile_name or info.profile)
         made_now = {job.song_id for job in jobs}
         songs = [song for song in run.songs if song.id not in made_now]
-        tasks = runner.pending(songs, run.prompts, run.scores, infos)
+        tasks = runner.pending(songs, run.prompts, run.scores, infos, _waiting(infos))
     return _Todo(info=info, jobs=jobs, tasks=tasks, infos=infos, measures=measure)
+
+
+def _waiting(infos: Sequence[EvaluatorInfo]) -> set[str]:
+    """Evaluators whose models a run does not fetch by itself and that are not there: nothing to try again."""
+    files = ModelFiles()
+    return {info.name for info in infos if files.waits_for(info.models)}
 
 
 def _work_through(
@@ -214,7 +220,7 @@ def _measure_sets(
     writer: RunWriter, infos: Sequence[EvaluatorInfo], display: Display, machines: Machines, quiet: bool
 ) -> None:
     run = load(writer.folder)
-    tasks = setrunner.pending(run, infos)
+    tasks = setrunner.pending(run, infos, _waiting(infos))
     if not tasks:
         if not quiet:
             display.detail("All songs are scored already.")

@@ -5,7 +5,7 @@ Both are given windows of exactly ten seconds, so that neither gets to crop at r
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -177,7 +177,7 @@ def _roberta(text: dict[str, Any]) -> Any:
     return RobertaModel(RobertaConfig(**text, pad_token_id=1, bos_token_id=0, eos_token_id=2))
 
 
-ENGINES = {"transformers": TransformersClap, "laion-clap": LaionClap}
+ENGINES: dict[str, Callable[..., ClapEngine]] = {"transformers": TransformersClap, "laion-clap": LaionClap}
 
 
 class Tokenizer:

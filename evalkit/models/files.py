@@ -124,6 +124,14 @@ class ModelFiles:
                 f"Run: evalkit models pull {name}",
             )
 
+    def waits_for(self, names: Sequence[str]) -> bool:
+        """Whether one of the models is not there and a run would not fetch it by itself."""
+        registered = self.registry.models
+        return any(
+            name not in registered or (not registered[name].is_automatic and self.state(name) != "ready")
+            for name in names
+        )
+
     def pull(self, names: Sequence[str], progress: PullProgress | None = None) -> list[str]:
         """Fetch what is not there yet, verified file by file; goes on where an earlier attempt stopped.
 

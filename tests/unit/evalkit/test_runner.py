@@ -147,6 +147,8 @@ def test_pending_knows_what_is_settled(song: Song) -> None:
     assert pending(scores("ok")[:1]) == everything, "one metric is missing"
     assert pending(scores("ok", "another signature")) == everything
     assert pending(scores("missing_model")) == everything, "the model may be there by now"
+    known = runner.pending([song], {"p": PROMPT}, scores("missing_model"), infos, {"x"})
+    assert [task.evaluators for task in known] == [("y",)], "it is known to be missing still"
     assert pending(scores("failed")) == ("y",), "the same bytes fail the same way"
     assert pending(scores("missing_audio")) == everything, "the song was made after all"
     failed = Song(prompt_id="p", system="s", take=0, seed=1, status="failed", reason="r")

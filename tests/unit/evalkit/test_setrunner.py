@@ -114,6 +114,9 @@ def test_what_goes_wrong_is_a_score_with_a_reason(tmp_path, monkeypatch, error, 
     # A missing model is tried again next time, a broken evaluator is not.
     again = setrunner.pending(run_of(tmp_path, [song("p")], found), [INFO])
     assert bool(again) == (status == "missing_model")
+    assert setrunner.pending(run_of(tmp_path, [song("p")], found), [INFO], {INFO.name}) == [], (
+        "known to be missing still"
+    )
 
 
 def test_a_forgotten_metric_is_noticed(tmp_path, monkeypatch):
