@@ -158,6 +158,8 @@ class MetricGroup:
     rows: tuple[MetricRow, ...]
     summary: str
     of_sets: bool = False
+    absent: tuple[str, ...] = ()
+    """Metrics that apply to no song of any system; their reasons are among the problems."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

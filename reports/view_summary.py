@@ -127,7 +127,8 @@ def make_groups(index: Index, totals: Totals) -> tuple[MetricGroup, ...]:
     groups = []
     versions = {evaluator.name: evaluator.version for evaluator in index.run.info.evaluators}
     for name in dict.fromkeys(m.evaluator for m in index.measures):
-        mine = tuple(_row(index, m, totals[m.index]) for m in index.measures if m.evaluator == name)
+        rows = [_row(index, m, totals[m.index]) for m in index.measures if m.evaluator == name]
+        mine = tuple(row for row in rows if not _applies_nowhere(row))
         groups.append(
             MetricGroup(
                 evaluator=name,
@@ -135,9 +136,16 @@ def make_groups(index: Index, totals: Totals) -> tuple[MetricGroup, ...]:
                 title=name.replace("_", " ").capitalize() if name else "Undeclared",
                 rows=mine,
                 summary=numbers.count(len(mine), "metric"),
+                absent=tuple(row.measure.name for row in rows if _applies_nowhere(row)),
             )
         )
     return tuple(groups)
+
+
+def _applies_nowhere(row: MetricRow) -> bool:
+    """Whether no song has a value and each says that the metric does not apply."""
+    missing = [missing for estimate in row.estimates for missing in estimate.missing]
+    return not any(e.n for e in row.estimates) and bool(missing) and {m.status for m in missing} == {"not_applicable"}
 
 
 def missing_of(index: Index, measure: Measure, system: str, language: str | None) -> tuple[Missing, ...]:

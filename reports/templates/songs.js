@@ -28,15 +28,20 @@ function valueOf(name) {
   return inputs[name] ? inputs[name].value : "";
 }
 
+// A metric that does not apply to a song leaves no gap in it.
+function lacks(song) {
+  return Object.values(song.m || {}).some(([label]) => label !== "not applicable");
+}
+
 function matches(index) {
   const song = songs[index];
   const status = valueOf("status");
   if (valueOf("system") && String(song.s) !== valueOf("system")) return false;
   if (valueOf("language") && song.l !== valueOf("language")) return false;
   if (valueOf("tag") && !song.t.includes(valueOf("tag"))) return false;
-  if (status === "ok" && (song.x !== undefined || song.m)) return false;
+  if (status === "ok" && (song.x !== undefined || lacks(song))) return false;
   if (status === "failed" && song.x === undefined) return false;
-  if (status === "missing" && !song.m && song.x === undefined) return false;
+  if (status === "missing" && !lacks(song) && song.x === undefined) return false;
   const words = valueOf("text").toLowerCase().split(/\s+/).filter(Boolean);
   return !words.length || words.every((word) => haystack(index).includes(word));
 }

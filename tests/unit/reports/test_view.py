@@ -178,3 +178,23 @@ def test_the_foot_says_how_it_was_measured(make_run: Callable[..., RunData]) -> 
 def test_notes_of_languages_that_were_not_sung_stay_out(make_run: Callable[..., RunData]) -> None:
     report = report_of(make_run(audio=False, languages=("en", "fr")))
     assert [note.label for note in report.systems[0].notes] == ["All languages"]
+
+
+def test_a_metric_that_applies_to_no_song_is_named_and_takes_no_row(make_run: Callable[..., RunData]) -> None:
+    run = make_run(audio=False)
+    scores = tuple(
+        replace(
+            score, value=None, status="not_applicable", reason="The profile names no second recogniser.", details={}
+        )
+        if score.metric == "dc_offset" or (score.metric == "clipped" and score.song_id == run.songs[0].id)
+        else score
+        for score in run.scores
+    )
+    report = report_of(replace(run, scores=scores))
+    group = next(group for group in report.groups if "dc_offset" in group.absent)
+    names = [row.measure.name for row in group.rows]
+    assert group.absent == ("dc_offset",)
+    assert "dc_offset" not in names
+    assert "clipped" in names  # some songs have it
+    assert group.summary == f"{len(names)}\u00a0metrics"
+    assert any(problem.reason.startswith("The profile names no second") for problem in report.problems)
