@@ -121,7 +121,7 @@ class ModelFiles:
             raise ModelError(
                 f"The model {name} ({spec.size_bytes / 1e6:,.0f} MB, {spec.licence}) is not there and is not fetched "
                 "unasked.",
-                f"Run: evalkit models pull {name}",
+                f"Run: evalkit models pull {self.registry.set_of(name)}",
             )
 
     def waits_for(self, names: Sequence[str]) -> bool:

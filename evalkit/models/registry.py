@@ -183,6 +183,11 @@ class Registry(_Strict):
             raise ConfigError(f"Unknown model {name!r}.", suggestion(name, known))
         return self.models[name]
 
+    def set_of(self, name: str) -> str:
+        """What to pull so that a model is of use: the one group it belongs to, else itself."""
+        groups = [group for group, members in self.groups.items() if name in members]
+        return groups[0] if len(groups) == 1 else name
+
     def expand(self, names: Sequence[str]) -> list[ModelSpec]:
         """Models for names of models and groups, each once, in order."""
         flat = [member for name in names for member in self.groups.get(name, (name,))]

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from evalkit.errors import ModelError
+from generation.songgeneration2.codec.weights import SEPARATE_FILE, find_file
 from generation.songgeneration2.lelm.load import WEIGHT_FILES
 from generation.songgeneration2.text.bpe import RANKS_FILE
 
@@ -31,6 +32,15 @@ def find_variant(root: Path, variant: str) -> Path:
         f"{root} holds no model.pt of {variant}: neither itself nor in {', '.join(names)} (also below ckpt/).",
         "Give the folder in the official layout.",
     )
+
+
+def has_renderer(root: Path) -> bool:
+    """Whether a weights folder brings the renderer; one from the hub may hold the language model alone."""
+    try:
+        find_file(root, SEPARATE_FILE)
+    except ModelError:
+        return False
+    return True
 
 
 def find_tokenizer(root: Path | None) -> Path | None:

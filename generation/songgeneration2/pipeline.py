@@ -22,7 +22,7 @@ from generation.songgeneration2.codec.renderer import Rendered, Renderer
 from generation.songgeneration2.codec.stages import Stages
 from generation.songgeneration2.codec.tiny import tiny_codec
 from generation.songgeneration2.codec.weights import check_files, official_codec
-from generation.songgeneration2.folders import find_tokenizer, find_variant, identity
+from generation.songgeneration2.folders import find_tokenizer, find_variant, has_renderer, identity
 from generation.songgeneration2.lelm.generate import LelmRequest, encode_request, generate
 from generation.songgeneration2.lelm.load import load_lelm, make_tiny_lelm
 from generation.songgeneration2.lelm.memory import device_memory, songs_that_fit
@@ -94,7 +94,8 @@ class Pipeline:
             self._root: Path | None = None
         else:
             self._root = options.weights
-            codec_root = options.weights or locate("songgeneration2-runtime")
+            own = options.weights if options.weights and has_renderer(options.weights) else None
+            codec_root = own or locate("songgeneration2-runtime")
             folder = find_variant(options.weights, options.variant) if options.weights else None
             folder = folder or locate(f"songgeneration2-{options.variant}")
             self._encoder = load_encoder(find_tokenizer(options.weights) or locate("qwen2-ranks") / RANKS_FILE)

@@ -20,8 +20,13 @@ class SongGeneration2System(BatchSystem):
 
     @classmethod
     def required_models(cls, variant: str) -> Sequence[str]:
-        """Registered models of the variant; none with a weights folder that has the tokenizer."""
-        from generation.songgeneration2.folders import find_tokenizer
+        """Registered models of the variant: whatever a weights folder does not bring.
+
+        Raises:
+            ConfigError: unknown variant or option.
+            ModelError: the weights folder has no weights of this variant.
+        """
+        from generation.songgeneration2.folders import find_tokenizer, find_variant, has_renderer
         from generation.songgeneration2.options import PUBLISHED, TINY, parse_options
 
         if not variant:
@@ -30,7 +35,9 @@ class SongGeneration2System(BatchSystem):
         if options.variant == TINY:
             return ()
         if options.weights is not None:
-            return () if find_tokenizer(options.weights) else ("qwen2-ranks",)
+            find_variant(options.weights, options.variant)
+            renderer = () if has_renderer(options.weights) else ("songgeneration2-runtime",)
+            return renderer if find_tokenizer(options.weights) else (*renderer, "qwen2-ranks")
         if options.variant not in PUBLISHED:
             return (f"songgeneration2/{options.variant}",)  # the registry knows why it cannot be fetched
         # The variant first: if it cannot be had, that is what the user needs to hear.

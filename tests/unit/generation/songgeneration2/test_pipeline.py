@@ -182,9 +182,16 @@ def test_required_models(tmp_path: Path) -> None:
         "songgeneration2-runtime",
         "qwen2-ranks",
     )
-    assert SongGeneration2System.required_models(f"v2-fast@{tmp_path}") == ("qwen2-ranks",)
+    with pytest.raises(ModelError, match=r"holds no model\.pt of v2-fast"):
+        SongGeneration2System.required_models(f"v2-fast@{tmp_path}")
+    (tmp_path / "model.pt").touch()
+    brought = f"v2-fast@{tmp_path}"
+    assert SongGeneration2System.required_models(brought) == ("songgeneration2-runtime", "qwen2-ranks")
+    (tmp_path / "ckpt/model_septoken").mkdir(parents=True)
+    (tmp_path / "ckpt/model_septoken/model_2.safetensors").touch()
+    assert SongGeneration2System.required_models(brought) == ("qwen2-ranks",)
     (tmp_path / "third_party/Qwen2-7B").mkdir(parents=True)
-    assert SongGeneration2System.required_models(f"v2-fast@{tmp_path}") == ()
+    assert SongGeneration2System.required_models(brought) == ()
     assert find_tokenizer(tmp_path) == tmp_path / "third_party/Qwen2-7B"
 
 
