@@ -60,10 +60,8 @@ def rows(candidate: Contender, fights: Sequence[Fight]) -> list[dict[str, Any]]:
 
 def to_csv(found: Sequence[dict[str, Any]]) -> bytes:
     """UTF-8 with a header and line feeds; missing values are empty."""
-    frame = pd.DataFrame(found)
-    for name in frame.columns:
-        if frame[name].dtype == object and name not in NUMBERS:
-            frame[name] = [clean(value) if isinstance(value, str) else value for value in frame[name]]
+    cleaned = [{key: clean(v) if isinstance(v, str) else v for key, v in row.items()} for row in found]
+    frame = pd.DataFrame(cleaned)
     frame["songs_to_settle"] = pd.array(frame["songs_to_settle"], dtype="Int64")
     text: str = frame.to_csv(index=False, lineterminator="\n")
     return text.encode("utf-8")

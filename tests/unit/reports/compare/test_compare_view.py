@@ -221,3 +221,11 @@ def test_whole_sets_stand_side_by_side_without_a_verdict(runs, tmp_path, signatu
     assert all(view.measure.name != "fad" for view in found.page.duels[0].metrics)
     text = compare.write(found, tmp_path).markdown.read_text()
     assert "### Whole sets" in text
+
+
+def test_text_that_no_file_can_hold_is_replaced(make_run, tmp_path):
+    run = make_run(audio=False, prompts_each=1, languages=("en",), systems=("singer", "other\ud83d"))
+    candidate, opponents = compare.choose([run], "singer", ["other\ud83d"])
+    written = compare.write(compare.compare(candidate, opponents, tmp_path, resamples=1000), tmp_path)
+    assert "other?" in written.csv.read_text(encoding="utf-8")
+    assert "other?" in written.html.read_text(encoding="utf-8")
