@@ -55,14 +55,17 @@ def make_published(tables: Sequence[PublishedTable]) -> Published:
 
 
 def make_rulers(tables: Sequence[PublishedTable]) -> Table | None:
-    """The phone error rate of systems that several tables measured; None if there is no such system."""
+    """The phone error rate of systems that several sources measured; None if there is no such system."""
     chosen = [table for table in tables if RULER_KEY in table.metrics]
     found: dict[str, dict[str, str]] = {}
+    sources: dict[str, set[str]] = {}
     for table in chosen:
         for row in table.rows:
             if RULER_KEY in row.values:
                 found.setdefault(row.known_as, {})[table.id] = _value(row, RULER_KEY, table)
-    several = {system: values for system, values in found.items() if len(values) > 1}
+                sources.setdefault(row.known_as, set()).add(table.source)
+    # Two languages of one source are two tests by one ruler.
+    several = {system: values for system, values in found.items() if len(sources[system]) > 1}
     if not several:
         return None
     rows = tuple(
@@ -96,6 +99,8 @@ def _value(row: PublishedRow, key: str, table: PublishedTable) -> str:
     value = row.values.get(key)
     if value is None:
         return numbers.MISSING
-    digits = numbers.axis_digits(value, value)
+    # A column has the decimals of its source; what was read from a chart has no more than were read.
+    exact = [r.values[key] for r in table.rows if key in r.values and key not in r.approximate]
+    digits = max(numbers.axis_digits(v, v) for v in ([value] if key in row.approximate else exact))
     unit = table.metrics[key].unit
     return ("≈" if key in row.approximate else "") + numbers.number(value, digits) + numbers.suffix_of(unit, False)

@@ -38,6 +38,16 @@ def test_one_system_by_several_rulers(tables):
     assert line["SongGeneration 2 README"] == "8.55\u00a0%"
     assert line["WildSongBench"] == "26.12\u00a0%"
     assert line["HeartMuLa benchmark chart, Chinese"] == "≈14.7\u00a0%"
+    systems = {row[0] for row in rulers.rows}
+    assert {"Suno v4.5", "Suno v5", "YuE 1", "ACE-Step 1.5", "DiffRhythm 2"} <= systems
+    assert "Udio v1.5" not in systems, "two languages of one source are one ruler"
+
+
+def test_decimals_are_those_of_the_source(tables):
+    view = next(view for view in make_published(tables).views if view.table.title == "LeVo paper")
+    rows = {row[0]: row[1:] for row in view.table.rows}
+    assert rows["Mureka O1"][0] == "2.50"
+    assert rows["Mureka O1"][3] == "7.2\u00a0%"
 
 
 def section(text: str) -> tuple[str, str]:
