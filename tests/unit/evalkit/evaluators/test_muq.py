@@ -16,7 +16,6 @@ from evalkit.models import embedding
 from evalkit.models.muq import MuqEmbedder
 from evalkit.types import Audio, Clip, Prompt, Song, Tags
 
-
 JAZZ = Tags(genre="jazz")
 
 
