@@ -5,7 +5,9 @@ flushed line by line, so a run that is killed keeps everything it finished; a to
 One process writes a folder at a time: a lock file that the operating system releases with the process says so.
 """
 
+import contextlib
 import fcntl
+import gc
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -75,8 +77,10 @@ def load(folder: Path) -> RunData:
     for song in _read_lines(folder / "songs.jsonl", _song, notices):
         songs[song.id] = song
     scores: dict[tuple[str, str], Score] = {}
-    for score in _read_lines(folder / "scores.jsonl", _score, notices):
-        scores[score.song_id, score.metric] = score
+    shared = {song_id: song_id for song_id in songs}
+    with _no_collection():
+        for score in _read_lines(folder / "scores.jsonl", _score, notices):
+            scores[score.song_id, score.metric] = _share(score, shared)
     return RunData(
         folder=folder,
         info=info,
@@ -200,22 +204,50 @@ def _line(row: Any) -> bytes:
 
 
 def _read_lines(path: Path, adapter: TypeAdapter[_T], notices: list[str]) -> Iterator[_T]:
+    # Line by line: a large run has millions of scores. pydantic reads good lines itself; for the others the slow way
+    # finds out what is wrong with them.
     try:
-        lines = path.read_bytes().split(b"\n")
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):  # a write was cut short
+                    notices.append(f"The last line of {path.name} was cut short and is done again on resume.")
+                    return
+                yield _read_line(line, adapter, f"{path}, line {number}")
     except FileNotFoundError:
         return
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error}.") from error
-    torn = lines.pop()  # what follows the last newline: empty unless a write was cut short
-    if torn:
-        notices.append(f"The last line of {path.name} was cut short and is done again on resume.")
-    for number, line in enumerate(lines, start=1):
-        place = f"{path}, line {number}"
-        try:
-            raw = parse_json(line)
-        except ValueError as error:
-            raise StoreError(f"{place}: {error}.", "Remove the line to have it done again.") from error
-        yield _validate(adapter, raw, place)
+
+
+def _read_line(line: bytes, adapter: TypeAdapter[_T], place: str) -> _T:
+    if b"NaN" not in line and b"Infinity" not in line:
+        with contextlib.suppress(ValidationError, ValueError, RecursionError, EvalkitError):
+            return adapter.validate_json(line)
+    try:
+        raw = parse_json(line)
+    except ValueError as error:
+        raise StoreError(f"{place}: {error}.", "Remove the line to have it done again.") from error
+    return _validate(adapter, raw, place)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Millions of objects that all stay: looking for garbage among them again and again takes half of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _share(score: Score, shared: dict[str, str]) -> Score:
+    """Let equal texts be one object: a large run repeats a few signatures a million times."""
+    for name in ("song_id", "evaluator", "metric", "signature", "reason"):
+        text = getattr(score, name)
+        object.__setattr__(score, name, shared.setdefault(text, text))
+    return score
 
 
 def _validate(adapter: TypeAdapter[_T], raw: Any, place: str) -> _T:

@@ -4,6 +4,7 @@ All types are frozen, keyword-only dataclasses. Nothing here reads files, and to
 Units stand in the field names; audio arrays are float32 ``[channels, time]``, nominally in [-1, 1].
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -282,7 +283,7 @@ class Score:
     def __post_init__(self) -> None:
         if (self.value is None) == (self.status == "ok"):
             raise ValueError(f"Score {self.metric} of {self.song_id} is {self.status!r} with value {self.value!r}.")
-        if self.value is not None and not np.isfinite(self.value):
+        if self.value is not None and not math.isfinite(self.value):
             raise ValueError(f"Score {self.metric} of {self.song_id} is {self.value}; only finite values are stored.")
         if self.status != "ok" and not self.reason:
             raise ValueError(f"Score {self.metric} of {self.song_id} is {self.status!r} without a reason.")

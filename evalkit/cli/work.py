@@ -219,8 +219,11 @@ def _conclude(
 def _measure_sets(
     writer: RunWriter, infos: Sequence[EvaluatorInfo], display: Display, machines: Machines, quiet: bool
 ) -> None:
-    run = load(writer.folder)
-    tasks = setrunner.pending(run, infos, _waiting(infos))
+    if all(info.scope == "song" for info in infos):
+        tasks = []
+    else:
+        run = load(writer.folder)
+        tasks = setrunner.pending(run, infos, _waiting(infos))
     if not tasks:
         if not quiet:
             display.detail("All songs are scored already.")

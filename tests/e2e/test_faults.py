@@ -24,7 +24,7 @@ SUITE = "name: tiny\nversion: '1'\nlicence: MIT\nprompts:\n" + "".join(
 )
 RUN = ("run", "--suite", "tiny.yaml", "--system", "tone", "--profile", "technical.yaml")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def start(place: Path, *arguments: str, **options: object) -> "subprocess.Popen[
 
 def evalkit(place: Path, *arguments: str, **options: object) -> "subprocess.CompletedProcess[str]":
     process = start(place, *arguments, **options)
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=600)
     assert "Traceback" not in err, err
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
@@ -126,7 +126,7 @@ def test_a_model_that_hangs_costs_its_song_alone(place: Path) -> None:
 
 
 def test_ctrl_c_twice_ends_at_once(place: Path) -> None:
-    process = start(place, *RUN, "--takes", "40", "--out", "run", start_new_session=True)
+    process = start(place, *RUN, "--takes", "12", "--out", "run", start_new_session=True)
     wait_for(lambda: has_lines(place / "run" / "songs.jsonl"))
     workers = children(process.pid)
     began = time.monotonic()
@@ -142,7 +142,7 @@ def test_ctrl_c_twice_ends_at_once(place: Path) -> None:
     before = {str(row["prompt_id"]) + str(row["take"]) for row in rows(place / "run" / "songs.jsonl")}
     assert evalkit(place, "run", "--resume", "run").returncode == 0
     songs = [str(row["prompt_id"]) + str(row["take"]) for row in rows(place / "run" / "songs.jsonl")]
-    assert len(songs) == len(set(songs)) == 160
+    assert len(songs) == len(set(songs)) == 48
     assert before
 
 
@@ -154,7 +154,7 @@ def test_a_song_too_large_for_the_memory_fails_alone_and_is_tried_again(place: P
     for number in (0, 2, 3):
         soundfile.write(folder / f"p{number}.wav", tone, 44_100)
     with soundfile.SoundFile(folder / "p1.flac", "w", 44_100, 2, subtype="PCM_16") as file:
-        for _ in range(25):
+        for _ in range(10):
             file.write(np.tile(tone, 10)[:, None].repeat(2, axis=1))
     arguments = ("--suite", "tiny.yaml", "--system", f"mine={folder}", "--profile", "technical.yaml", "--out", "run")
     assert evalkit(place, "generate", *arguments[:4], "--out", "run").returncode == 0
@@ -162,7 +162,7 @@ def test_a_song_too_large_for_the_memory_fails_alone_and_is_tried_again(place: P
     def limit() -> None:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (2_600_000_000, 2_600_000_000))
+        resource.setrlimit(resource.RLIMIT_AS, (650_000_000, 650_000_000))
 
     done = evalkit(place, "evaluate", "run", "--profile", "technical.yaml", "--workers", "1", preexec_fn=limit)
     found = {row["song_id"]: row for row in rows(place / "run" / "scores.jsonl") if row["metric"] == "lufs_i"}
@@ -195,7 +195,7 @@ def in_own_mounts(place: Path, script: str) -> str:
         pytest.skip("this machine does not let a user mount file systems of their own")
     program = f'set -e\nevalkit() {{ {sys.executable} -m evalkit "$@"; }}\n{script}'
     done = subprocess.run(
-        [*inside, "sh", "-c", program], cwd=place, capture_output=True, text=True, check=False, timeout=280
+        [*inside, "sh", "-c", program], cwd=place, capture_output=True, text=True, check=False, timeout=800
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -207,7 +207,7 @@ def test_a_full_disk_ends_the_run_which_goes_on_when_there_is_room(place: Path) 
     said = in_own_mounts(
         place,
         f"""
-        mkdir disk; mount -t tmpfs -o size=6m none disk
+        mkdir disk; mount -t tmpfs -o size=2m none disk
         code=0; evalkit {" ".join(RUN)} --takes 3 --out disk/run || code=$?
         echo "code $code"; wc -l < disk/run/songs.jsonl
         mount -o remount,size=300m disk

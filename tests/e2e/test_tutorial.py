@@ -24,6 +24,7 @@ def test_the_page_has_commands() -> None:
 
 @pytest.mark.slow
 @pytest.mark.models
+@pytest.mark.timeout(900)
 def test_the_tutorial_line_by_line(tmp_path: Path) -> None:
     place = tmp_path
     for command, shown in steps():
@@ -32,7 +33,7 @@ def test_the_tutorial_line_by_line(tmp_path: Path) -> None:
             continue
         # What the evalkit of this test prints, and nothing that is installed elsewhere.
         script = f'evalkit() {{ "{sys.executable}" -m evalkit "$@"; }}\n{command}'
-        done = subprocess.run(["bash", "-c", script], cwd=place, capture_output=True, text=True, timeout=280)
+        done = subprocess.run(["bash", "-c", script], cwd=place, capture_output=True, text=True, timeout=600)
         said = done.stdout + done.stderr
         assert done.returncode == 0, f"{command}\n{said}"
         assert "Traceback" not in said
