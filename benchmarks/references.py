@@ -131,16 +131,19 @@ def parse_table(text: str, name: str) -> PublishedTable:
         languages=tuple(content.languages),
         caveats=tuple(content.caveats),
         metrics={key: PublishedMetric(**metric.model_dump()) for key, metric in content.metrics.items()},
-        rows=tuple(_rows(content)),
+        rows=tuple(_rows(content, document)),
     )
 
 
-def _rows(content: _File) -> Iterable[PublishedRow]:
-    for row in content.rows:
+def _rows(content: _File, document: Document) -> Iterable[PublishedRow]:
+    for place, row in enumerate(content.rows):
+        written = {key: document.scalars["rows", place, "values", key].text for key in row.values}
         yield PublishedRow(
             system=row.system,
             known_as=row.known_as or row.system,
             values=row.values,
+            # A source that writes 2.50 means more than one that writes 2.5.
+            decimals={key: len(text.partition(".")[2]) for key, text in written.items()},
             approximate=frozenset(row.approximate),
             protocol=content.id,
         )

@@ -26,6 +26,7 @@ class PublishedRow:
         system: As the source calls it.
         known_as: Its usual name, if that is another.
         values: By metric key, in the metric's unit.
+        decimals: How many the source gives.
         approximate: Keys whose values were read from a chart.
         protocol: Id of the table it stands in; numbers of different protocols are never compared.
     """
@@ -33,6 +34,7 @@ class PublishedRow:
     system: str
     known_as: str
     values: Mapping[str, float]
+    decimals: Mapping[str, int]
     approximate: frozenset[str]
     protocol: str
 

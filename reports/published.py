@@ -99,8 +99,9 @@ def _value(row: PublishedRow, key: str, table: PublishedTable) -> str:
     value = row.values.get(key)
     if value is None:
         return numbers.MISSING
-    # A column has the decimals of its source; what was read from a chart has no more than were read.
-    exact = [r.values[key] for r in table.rows if key in r.values and key not in r.approximate]
-    digits = max(numbers.axis_digits(v, v) for v in ([value] if key in row.approximate else exact))
     unit = table.metrics[key].unit
-    return ("≈" if key in row.approximate else "") + numbers.number(value, digits) + numbers.suffix_of(unit, False)
+    return (
+        ("≈" if key in row.approximate else "")
+        + numbers.number(value, row.decimals[key])
+        + numbers.suffix_of(unit, False)
+    )
