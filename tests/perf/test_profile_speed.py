@@ -110,5 +110,5 @@ def test_embedded_profile(run: Path, tmp_path: Path, model_dir: Callable[[str], 
     print(f"all, evalkit {60 * cpu_s / audio_s:12.2f}         wall {wall_s:.1f} s  (with the start of the processes)")
     print(f"ratio: {total / cpu_s:.2f} in processor seconds, {plain_wall_s / wall_s:.2f} in wall time")
     again_s = evalkit(run.parent, "evaluate", str(run), "--workers", str(WORKERS), cache=tmp_path / "cache")
-    print(f"a second evaluate: {again_s:.1f} s")
+    print(f"a second evaluate, nothing to do: {again_s:.1f} s")
     assert set(plain) == set(profile.load("embedded").evaluators)

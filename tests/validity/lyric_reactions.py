@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 
 from validity import edits
-from validity.scoring import scores
+from validity.scoring import scores, value
 from validity.songs import PROMPTS, SungSong, sing
 from validity.table import Reaction
 
@@ -72,7 +72,7 @@ def other_lyrics(songs: Sequence[str]) -> list[tuple[str, str, float, float, flo
         mine, theirs = PROMPTS[one], PROMPTS[other]
         if mine.language == theirs.language and to_official(mine.sections) != to_official(theirs.sections):
             clip = edits.unchanged(sing(one))
-            own, crossed = (_value(scores(c, "lyrics"), "per") for c in (clip, _asked_for(clip, theirs)))
+            own, crossed = (value(c, "lyrics", "per") for c in (clip, _asked_for(clip, theirs)))
             rows.append((one, other, own, crossed, _phones_apart(theirs, mine)))
     return rows
 
@@ -106,11 +106,16 @@ def _lyrics(clips: Sequence[Clip]) -> list[dict]:
     return [scores(clip, "lyrics") for clip in clips]
 
 
-def _value(found: dict, metric: str) -> float:
-    assert found[metric].value is not None, f"{metric}: {found[metric].reason}"
-    return found[metric].value
-
-
 def _reaction(change, doses, metric, songs, found, expected, tolerance=0.0) -> Reaction:
-    values = {name: [_value(scored, metric) for scored in of] for name, of in zip(songs, found, strict=True)}
-    return Reaction(change=change, doses=doses, metric=metric, values=values, expected=expected, tolerance=tolerance)
+    """Amounts at which a song has no value are left out, and said."""
+    rows = [[scored[metric].value for scored in of] for of in found]
+    known = [k for k in range(len(doses)) if all(row[k] is not None for row in rows)]
+    lost = ", ".join(f"{doses[k]:g}" for k in range(len(doses)) if k not in known)
+    return Reaction(
+        change=f"{change} (no value at {lost})" if lost else change,
+        doses=tuple(doses[k] for k in known),
+        metric=metric,
+        values={name: [row[k] for k in known] for name, row in zip(songs, rows, strict=True)},
+        expected=expected,
+        tolerance=tolerance,
+    )
