@@ -125,11 +125,12 @@ def nice_range(values: Iterable[float], bounds: tuple[float | None, float | None
     The axis begins at the lower bound if that lies near, so that rates begin at zero.
 
     Args:
-        values: Finite numbers as shown; none gives (0, 1).
+        values: Finite numbers as shown; none gives a length of one from the lower bound, or from 0.
         bounds: Lowest and highest possible value as shown, None if unbounded.
     """
     found = list(values)
-    low, high = (min(found), max(found)) if found else (0.0, 1.0)
+    first = bounds[0] or 0.0
+    low, high = (min(found), max(found)) if found else (first, first + 1.0)
     if bounds[0] is not None and low - bounds[0] <= 4 * (high - low):
         low = bounds[0]
     if high - low < 1e-12:

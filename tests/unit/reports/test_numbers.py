@@ -67,3 +67,10 @@ def test_an_axis_holds_all_its_values(values: list[float]) -> None:
 def test_a_written_number_reads_back(value: float, digits: int) -> None:
     text = numbers.number(value, digits)
     assert float(text.replace("−", "-").replace(",", "")) == pytest.approx(round(value, digits), abs=1e-9)
+
+
+@pytest.mark.parametrize("bounds", [(None, None), (0, None), (3.5, 8.5), (10.0, None), (-5.0, 0.0)])
+def test_an_axis_without_values_lies_within_the_bounds(bounds: tuple[float | None, float | None]) -> None:
+    low, high = numbers.nice_range([], bounds)
+    assert low < high
+    assert bounds[0] is None or low >= bounds[0]
