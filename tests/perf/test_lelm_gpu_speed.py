@@ -108,7 +108,8 @@ def test_whole_songs_of_the_published_sizes(variant, count):
     seconds, read = measure(config, count, frames, "cuda", "fp16")
     print(
         f"\n{torch.cuda.get_device_name()}: {variant}, {count} songs of {frames / FRAME_RATE_HZ:.0f} s "
-        f"in {seconds:.1f} s, real-time factor {seconds / count / frames * FRAME_RATE_HZ:.4f} per song, {read / seconds / 1e12:.2f} TB/s, "
+        f"in {seconds:.1f} s, real-time factor {seconds / count / frames * FRAME_RATE_HZ:.4f} per song, "
+        f"{read / seconds / 1e12:.2f} TB/s, "
         f"peak {torch.cuda.max_memory_allocated() / 1e9:.1f} GB (by arithmetic {needed / 1e9:.1f})"
     )
     assert torch.cuda.max_memory_allocated() <= needed

@@ -107,7 +107,10 @@ KNOWN: Mapping[str, LelmConfig] = {
 
 
 def tiny_config() -> LelmConfig:
-    """Every part, at sizes that sing a short song in seconds on a CPU."""
+    """Every part, at sizes that sing a short song in seconds on a CPU.
+
+    The texts are long, since its vocabulary is made of single bytes.
+    """
     return LelmConfig(
         dim=32,
         inter_dim=64,
@@ -116,8 +119,8 @@ def tiny_config() -> LelmConfig:
         n_layers2=1,
         rope_theta1=1e5,
         rope_theta2=5e5,
-        lyric_len=300,
-        style_len=50,
+        lyric_len=1024,
+        style_len=256,
         max_frames=750,
     )
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from benchmarks import loader
 from evalkit.audio import save_flac
 from evalkit.errors import ConfigError, EvalkitError, GenerationError, ModelError
 from evalkit.types import Audio, Prompt, Section
@@ -24,11 +25,13 @@ from generation.songgeneration2.codec.tiny import tiny_source
 from generation.songgeneration2.codec.weights import check_files, official_codec, stage_file
 from generation.songgeneration2.folders import find_tokenizer, find_variant, identity
 from generation.songgeneration2.lelm.config import tiny_config
-from generation.songgeneration2.lelm.generate import generate
+from generation.songgeneration2.lelm.generate import LelmRequest, encode_request, generate
+from generation.songgeneration2.lelm.load import make_tiny_lelm
 from generation.songgeneration2.lelm.random_weights import random_weights
 from generation.songgeneration2.options import parse_options
 from generation.songgeneration2.pipeline import TINY_SEED, Pipeline
-from generation.songgeneration2.text.bpe import N_RANKS, RANKS_FILE, byte_ranks
+from generation.songgeneration2.text.bpe import N_RANKS, RANKS_FILE, BytePairEncoder, byte_ranks
+from generation.songgeneration2.text.wording import TextEncoder
 from generation.songgeneration2.tokens import read_tokens, tokens_path
 from generation.systems.songgeneration2 import SongGeneration2System
 
@@ -94,7 +97,7 @@ def test_a_song_with_stems_and_a_record_of_how_it_was_made(tiny: Pipeline, tmp_p
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
     texts = [text for _, _, text in steps]
-    assert "of 300 tokens" in texts[0], "lengths are told before anything is generated"
+    assert "of 1024 tokens" in texts[0], "lengths are told before anything is generated"
     assert any(text.startswith("frame ") and "s in 1 songs" in text for text in texts)
 
 
@@ -139,7 +142,7 @@ def test_one_impossible_song_does_not_end_the_batch(quick: Pipeline, tmp_path: P
     made = sing(quick, *(request(tmp_path, prompt) for prompt in (long, PROMPT, both, audio)))
     assert isinstance(made[1], Generated)
     assert isinstance(made[0], GenerationError)
-    assert "tokens, the model reads 300" in str(made[0])
+    assert "tokens, the model reads 1024" in str(made[0])
     assert isinstance(made[2], ConfigError)
     assert isinstance(made[3], EvalkitError)
 
@@ -262,8 +265,8 @@ lm: {dim: 32, intermediate_size: 64, num_heads: 2, num_layers: 2, num_layers_sub
 audio_tokenizer_frame_rate: 25
 conditioners:
   prompt_audio: {qwtokenizer: {max_len: "${eval:${prompt_len}*${audio_tokenizer_frame_rate}+2}"}}
-  description: {QwTokenizer: {max_len: 300}}
-  type_info: {QwTextTokenizer: {max_len: 50}}
+  description: {QwTokenizer: {max_len: 1024}}
+  type_info: {QwTextTokenizer: {max_len: 256}}
 """
 
 
@@ -321,3 +324,12 @@ def test_memory_decides_how_many_sing_together(
     assert sizes == [3, 1]
     for one, other in zip(plenty.values(), little.values(), strict=True):
         np.testing.assert_array_equal(samples(song(one).mix), samples(song(other).mix))
+
+
+@pytest.mark.parametrize("name", ["smoke", "multilingual"])
+def test_tiny_random_reads_the_whole_texts_of_the_suites(name: str) -> None:
+    lelm = make_tiny_lelm()
+    encoder = TextEncoder(BytePairEncoder(byte_ranks()), lelm.version)
+    for prompt in loader.load(name).prompts:
+        wanted = LelmRequest(lyric=prompt.lyrics, tags=prompt.description)
+        assert encode_request(wanted, encoder).excess(lelm.config.lyric_len, lelm.config.style_len) == []

@@ -146,12 +146,13 @@ def test_seed_decides(tiny, encoder):
     assert not torch.equal(codes(1), codes(2))
 
 
-def test_longer_limit_continues_the_same_song(tiny, encoder):
+def test_longer_limit_continues_the_same_mixed_stream(tiny, encoder):
     short, long = (
         generate(tiny, encoder, [LelmRequest(lyric="[verse] a", max_frames=frames, sampling=GREEDY)])[0]
         for frames in (8, 20)
     )
-    assert torch.equal(short, long[:, :8])
+    # The stems lag by ten seconds: what they hear of the mixed stream does depend on where it ends.
+    assert torch.equal(short[0], long[0, :8])
 
 
 def test_end_at_the_first_frame_gives_an_empty_song(compact):
@@ -187,9 +188,9 @@ def test_half_weights_stay_close(compact, name):
 
 
 def test_bad_requests_are_refused(tiny, encoder):
-    with pytest.raises(GenerationError, match="the model reads 300"):
-        generate(tiny, encoder, [LelmRequest(lyric="[verse] " + "a" * 400, max_frames=2)])
-    cut = generate(tiny, encoder, [LelmRequest(lyric="[verse] " + "a" * 400, max_frames=2)], allow_cut=True)
+    with pytest.raises(GenerationError, match="the model reads 1024"):
+        generate(tiny, encoder, [LelmRequest(lyric="[verse] " + "a" * 1200, max_frames=2)])
+    cut = generate(tiny, encoder, [LelmRequest(lyric="[verse] " + "a" * 1200, max_frames=2)], allow_cut=True)
     assert cut[0].shape == (3, 2)
     for frames in (0, 751):
         with pytest.raises(ConfigError, match=f"song of {frames} frames"):
