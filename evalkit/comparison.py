@@ -222,9 +222,9 @@ def difference_intervals(
     return out
 
 
-def detectable_difference(pair: Pair, alpha: float) -> float | None:
+def detectable_difference(pair: Pair, alpha: float, power: float = 0.8) -> float | None:
     """`PairedComparison.mde` of an aligned pair at another level, for example one that many checks share."""
-    return detectable_effect(_shares(pair), alpha=alpha) if _has_difference(pair) else None
+    return detectable_effect(_shares(pair), alpha=alpha, power=power) if _has_difference(pair) else None
 
 
 def _has_difference(pair: Pair) -> bool:

@@ -32,6 +32,7 @@ from evalkit.pairing import Job, Side, compare_jobs, make_job, turned
 from evalkit.significance import holm
 from evalkit.stats import BINARY_UNIT, PromptValues
 
+POWER, MOST_POWER = 0.8, 0.95
 MAX_TAKES = 64
 """More takes than this are no advice."""
 
@@ -121,7 +122,9 @@ def _found_by(case: _Case, n_tested: int) -> float | None:
     alpha = ALPHA / n_tested
     if case.job.answers is not None and case.paired is not None:
         return as_yes_no(case.paired, *case.job.answers, 1 - alpha, case.margin).mde
-    beyond = detectable_difference(case.job.values, alpha)
+    # Interval and exchange test have to agree, which costs some power where there are few songs.
+    power = min(MOST_POWER, POWER + 1 / len(case.job.values[0].prompt_ids))
+    beyond = detectable_difference(case.job.values, alpha, power)
     return None if beyond is None else case.margin + beyond
 
 

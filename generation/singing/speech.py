@@ -14,6 +14,8 @@ LINE_PAUSE_S = 0.35
 SECTION_PAUSE_S = 0.9
 EDGE_S = 0.5
 """Silence before the first word and after the last."""
+SHORTEST_S = 6.0
+"""Shorter speech is followed by silence: some measures want five seconds."""
 LEVEL_DB = -20.0
 """RMS in dBFS where the voice sounds."""
 PEAK = 0.9
@@ -30,7 +32,7 @@ def speak(
         progress: Called with the finished share, 0 to 1.
 
     Returns:
-        Two equal channels at 48 kHz (one second of silence if nothing can be pronounced), and the skipped lines.
+        Two equal channels at 48 kHz (silence if nothing can be pronounced), and the skipped lines.
     """
     rate = voice.sample_rate
     parts: list[FloatArray] = [_silence(EDGE_S, rate)]
@@ -49,7 +51,8 @@ def speak(
             if progress is not None:
                 progress(done / n_lines)
         parts.append(_silence(SECTION_PAUSE_S - LINE_PAUSE_S, rate))
-    parts.append(_silence(EDGE_S, rate))
+    spoken_s = sum(part.size for part in parts) / rate
+    parts.append(_silence(max(EDGE_S, SHORTEST_S - spoken_s), rate))
     dry = Audio(samples=np.concatenate(parts)[None].astype(np.float32), sample_rate=rate)
     clip = resample(dry, SAMPLE_RATE)
     samples = high_pass(clip.samples[0])
