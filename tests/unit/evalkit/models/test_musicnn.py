@@ -187,6 +187,12 @@ def test_the_signature_tells_trainings_apart() -> None:
     assert str(said[0]).startswith("musicnn-msd@")
 
 
+def test_patches_are_heard_alone_and_together_alike() -> None:
+    network, planes = Network(random_tensors()), make_patches()[:3, :40]
+    alone = np.concatenate([network.penultimate(plane[None]) for plane in planes])
+    np.testing.assert_allclose(network.penultimate(planes), alone, atol=1e-4)
+
+
 def test_surprise_counts_from_what_a_network_usually_says() -> None:
     tensors = random_tensors()
     network = Network(tensors)
