@@ -174,17 +174,22 @@ class Diagnosis:
     @cached_property
     def _moved(self) -> dict[int, list[int]]:
         """For each omitted section that was sung elsewhere, the words of the hypothesis that are it."""
-        runs = [[self.words.pairs[column].hyp or 0 for column in run] for run in _runs(self.words, ("ins", "sub"))]
+        # What was heard in its place elsewhere is taken; a stray hit of an omitted section is not.
+        taken = {
+            pair.hyp
+            for pair in self.words.pairs
+            if pair.op == "hit" and pair.ref is not None
+            if self.words.reference[pair.ref].section not in self.omitted_sections
+        }
+        free = ["" if hyp in taken else token.text for hyp, token in enumerate(self.words.hypothesis)]
         found: dict[int, list[int]] = {}
         for section in self.omitted_sections:
             wanted = [token.text for token in self.words.reference if token.section == section]
-            best: list[int] = []
-            for run in runs:
-                pairs = align(wanted, [self.words.hypothesis[hyp].text for hyp in run])
-                hits = [run[pair.hyp] for pair in pairs if pair.op == "hit" and pair.hyp is not None]
-                best = max(best, hits, key=len)
-            if len(best) >= max(2, MIN_MOVED_HITS * len(wanted)):
-                found[section] = best
+            _, start, stop = _within(wanted, free)
+            pairs = align(wanted, free[start:stop])
+            hits = [start + pair.hyp for pair in pairs if pair.op == "hit" and pair.hyp is not None]
+            if len(hits) >= max(2, MIN_MOVED_HITS * len(wanted)):
+                found[section] = hits
         return found
 
     @cached_property

@@ -76,7 +76,7 @@ def test_the_songs_are_understood(plain: Mapping[str, list[Score]]) -> None:
     for scores in plain.values():
         found = {score.metric: score.value for score in scores}
         assert found["per_vocals"] is not None
-        assert found["per_vocals"] < 0.3
+        assert found["per_vocals"] < 0.4
         assert found["lang_acc"] == 1.0
         assert found["collapse_rate"] == found["section_omission_rate"] == 0.0
 
