@@ -148,7 +148,8 @@ class _Crew:
 
     def _fits(self, pool: Pool[Any]) -> bool:
         used = sum(seat.pool.need.cpus for seat in self.seats if seat.holds_cores)
-        return used + pool.need.cpus <= self._executor.n_workers
+        # A cluster may have shrunk below what was asked for: what is alone always fits.
+        return not used or used + pool.need.cpus <= self._executor.n_workers
 
     def _may_grow(self, pool: Pool[Any]) -> bool:
         if len(self._of(pool)) >= self._limit.get(pool.name, self._executor.n_workers):

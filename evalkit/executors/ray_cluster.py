@@ -34,6 +34,9 @@ except ImportError as error:
 ACTOR_SHARE = 0.5
 """Part of its cores an actor reserves: makers and evaluators sit in pairs, and only one of two computes at a time."""
 
+_LOOK_EVERY_S = 2.0
+"""How often the size of the cluster is asked for."""
+
 START_LIMIT_S = 600.0
 """Longest an actor may wait for its place in the cluster and load."""
 
@@ -62,12 +65,14 @@ class RayExecutor:
                     "Start one: ray start --head; then --address auto. See docs/scale.md.",
                 ) from error
         self._n_workers = n_workers
+        self._n_there, self._looked = 1, -_LOOK_EVERY_S
 
     @property
     def n_workers(self) -> int:
         """Cores of the living machines, or fewer if so asked; a cluster may grow and shrink."""
-        there = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        return min(self._n_workers, there) if self._n_workers else there
+        if time.monotonic() - self._looked > _LOOK_EVERY_S:
+            self._n_there, self._looked = max(1, int(ray.cluster_resources().get("CPU", 1))), time.monotonic()
+        return min(self._n_workers, self._n_there) if self._n_workers else self._n_there
 
     @n_workers.setter
     def n_workers(self, value: int) -> None:

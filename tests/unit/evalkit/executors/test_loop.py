@@ -124,6 +124,15 @@ def test_a_system_that_needs_the_whole_machine_has_it_to_itself() -> None:
     assert [task for name, task in order if name == "generate"] == [f"song {n}" for n in range(6)]
 
 
+def test_work_goes_on_where_less_is_left_than_was_asked_for() -> None:
+    executor = FakeExecutor(4)
+    generate, evaluate = pools(6, whole_machine=True)
+    events = run(executor, [generate, evaluate])
+    next(events)
+    executor.n_workers = 2  # half of the cluster is lost
+    assert len(list(events)) == 5
+
+
 def test_makers_end_as_soon_as_all_is_made() -> None:
     executor = FakeExecutor(1)
     work(executor, *pools(3))
