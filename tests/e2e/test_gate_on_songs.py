@@ -15,11 +15,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.models, pytest.mark.timeout(3600)]
 
 LANGUAGES = ("en", "es")
 RULES = """
-policy = "fail"
-
 [[rule]]
 metric = "per"
-margin = 0.04
+margin = 0.02
 
 [[rule]]
 metric = "no_vocals_rate"
@@ -51,7 +49,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--out", name,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-    assert evalkit(place, "baseline", "save", "old", "--out", "old.evalkit").returncode == 0
+    for name in ("old", "new"):
+        assert evalkit(place, "baseline", "save", name, "--out", f"{name}.evalkit").returncode == 0
     return place
 
 
@@ -61,18 +60,21 @@ def _models(model_dir: Callable[[str], Path]) -> None:
         model_dir(name)
 
 
-def gate(place: Path, candidate: str) -> tuple[int, dict[str, dict[str, object]]]:
-    done = evalkit(place, "gate", candidate, "--baseline", "old.evalkit", "--rules", "gates.toml", "--json")
-    print(evalkit(place, "gate", candidate, "--baseline", "old.evalkit", "--rules", "gates.toml").stdout)
-    return done.returncode, {check["id"]: check for check in json.loads(done.stdout)["checks"]}
+def gate(place: Path, candidate: str, baseline: str) -> tuple[int, dict[str, dict[str, object]]]:
+    done = evalkit(place, "gate", candidate, "--baseline", baseline, "--rules", "gates.toml", "--json")
+    answer = json.loads(done.stdout)
+    print(answer["conclusion"], *(check["reason"] for check in answer["checks"]), sep="\n")
+    return done.returncode, {check["id"]: check for check in answer["checks"]}
 
 
 def test_the_singer_with_another_seed_passes(runs: Path) -> None:
-    code, checks = gate(runs, "new")
+    code, checks = gate(runs, "new", "old.evalkit")
     assert checks["per"]["n"] == 8
-    assert (code, checks["per"]["verdict"]) == (0, "pass")
+    assert code == 0
+    assert checks["per"]["verdict"] != "fail"
 
 
 def test_the_singer_with_every_sixth_word_mispronounced_fails(runs: Path) -> None:
-    code, checks = gate(runs, "worse")
+    """Against itself with the same seed: nothing but the slips differs."""
+    code, checks = gate(runs, "worse", "new.evalkit")
     assert (code, checks["per"]["verdict"]) == (1, "fail")
