@@ -24,7 +24,7 @@ RULES = Rules(
 )
 """Nothing may get worse at all: with a margin, false alarms would be rarer still."""
 
-DESIGNS = [(20, 1, 0.02), (40, 1, 0.02)]
+DESIGNS = [(20, 1, 0.02), (40, 1, 0.02), (60, 2, 0.02)]
 
 
 @pytest.fixture(scope="module")
