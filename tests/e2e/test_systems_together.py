@@ -109,6 +109,8 @@ def test_references_of_every_kind_sing_the_same_takes_with_the_same_seeds(
     assert json.loads(gate.stdout)["candidate_system"] == "tone", "references are not the candidate"
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_calibration_systems_stand_beside_and_are_neither_judged_nor_ranked(
     place: Path, model_dir: Callable[[str], Path]
 ) -> None:
