@@ -1,8 +1,8 @@
 """The ``cache`` commands."""
 
-from typing import Annotated
-
 import typer
+
+from evalkit.cli.options import JsonOption
 
 cache_app = typer.Typer(
     no_args_is_help=True, help="Cached results (transcripts, embeddings): how much, and clear them."
@@ -11,7 +11,7 @@ cache_app = typer.Typer(
 
 @cache_app.command("info")
 def cache_info(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show where cached results lie, how many there are and how large they may grow."""
     import json

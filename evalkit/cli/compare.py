@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -34,7 +36,7 @@ def compare(
         bool, typer.Option("--allow-mismatch", help="Show unequal signatures and suites side by side, marked.")
     ] = False,
     embed_audio: Annotated[bool, typer.Option("--embed-audio", help="Put the audio into the HTML file.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Is the candidate better than the others? Paired statistics by metric and language, and a page to listen."""
     import reports.compare as comparing

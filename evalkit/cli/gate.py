@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.options import JsonOption
 from evalkit.errors import StoreError
 
 if TYPE_CHECKING:
     from evalkit.gate.result import Check, GateResult
 
 baseline_app = typer.Typer(no_args_is_help=True, help="Keep a run as one small file to compare with.")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 def gate(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.options import JsonOption
 from evalkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def leaderboard(
     copy_reports: Annotated[
         bool, typer.Option("--copy-reports", help="Put the reports into the site instead of linking to them.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a static site over many runs: tiers, languages, metrics, lines over time."""
     from benchmarks import references

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from evalkit.cli.display import Display
 
@@ -24,7 +26,7 @@ def log(
     where: Annotated[
         str | None, typer.Option("--where", help="Address of the store or server; default the tracker's own.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Tell a tracker about a run: aggregates, intervals, signatures, report. Again updates what is there."""
     from evalkit.baseline import load_run_or_baseline

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.options import JsonOption
+from evalkit.cli.printing import print_rows
 from evalkit.errors import ModelError
 
 if TYPE_CHECKING:
@@ -18,13 +20,12 @@ models_app = typer.Typer(no_args_is_help=True, help="Model files: what there is,
 
 @models_app.command("list")
 def models_list(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show all registered model files and their state."""
     from evalkit.cli import listing
-    from evalkit.cli.app import _print_rows
 
-    _print_rows(listing.rows("models"), as_json)
+    print_rows(listing.rows("models"), as_json)
 
 
 @models_app.command("pull", epilog="Example: `evalkit models pull embedded`")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli.options import JsonOption
 from evalkit.errors import ConfigError
 
 
@@ -16,7 +17,7 @@ def template(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Only so many prompts, as with run --limit.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write lyrics, a manifest to fill in and instructions, ready to send; the filled folder is a system."""
     import benchmarks.loader
