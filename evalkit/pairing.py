@@ -11,9 +11,9 @@ from evalkit.baseline import prompt_digests
 from evalkit.comparison import PairedComparison, as_yes_no, compare_many
 from evalkit.errors import ConfigError
 from evalkit.registry import suggestion
-from evalkit.stats import BINARY_UNIT, PromptValues, average_takes, prompt_values
+from evalkit.stats import PromptValues, average_takes, prompt_values
 from evalkit.store import RunData
-from evalkit.types import Metric, Score
+from evalkit.types import BINARY_UNIT, Metric, Score
 
 Compared = Literal["value", "distance"]
 

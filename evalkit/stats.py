@@ -17,15 +17,12 @@ from scipy.special import ndtri
 
 from evalkit.errors import StoreError
 from evalkit.resampling import LEVEL, RESAMPLES, Array, bca_interval, percentile_interval, resampled_sums
-from evalkit.types import Metric, Score, Summary
+from evalkit.types import BINARY_UNIT, Metric, Score, Summary
 
 _T = TypeVar("_T")
 
 BCA_BELOW = 30
 """With fewer prompts than this the interval is bias-corrected and accelerated."""
-
-BINARY_UNIT = "0/1"
-"""Metrics with this unit are yes/no answers; their rate gets a Wilson interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,9 @@ SongStatus = Literal["ok", "failed"]
 ModelLocator = Callable[[str], Path]
 """Gives the folder of a verified model by registered name; raises `evalkit.errors.ModelError` if it is not there."""
 
+BINARY_UNIT = "0/1"
+"""Unit of metrics that are yes or no for each song: their rate gets a Wilson interval and an exact test."""
+
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}\Z")
 
 
@@ -237,7 +240,7 @@ class Metric:
     Attributes:
         name: Stable key in lower snake case.
         title: For people.
-        unit: ``""`` if dimensionless.
+        unit: ``""`` if dimensionless, `BINARY_UNIT` if each song is right or wrong.
         direction: Which way is better; ``target`` means a range is wanted, ``none`` that it only describes.
         bounds: Lowest and highest possible value, None if unbounded.
         source: Paper, standard or "evalkit definition".

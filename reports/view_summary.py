@@ -66,8 +66,17 @@ def make_cards(index: Index, totals: Totals, recordings: Human | None = None) ->
 
 
 def headline(index: Index) -> list[Measure]:
-    """Measures marked as headline; if there is none, the first three."""
-    return [m for m in index.measures if m.headline] or list(index.measures[:3])
+    """Measures marked as headline; if there is none, the first three.
+
+    One that no song has a value of (its model is missing, or it applies to none) takes no place among the others;
+    the tables by metric and the list of what is missing name it.
+    """
+    marked = [m for m in index.measures if m.headline] or list(index.measures[:3])
+    return [m for m in marked if any(_has_values(index, m, system.name) for system in index.systems)] or marked
+
+
+def _has_values(index: Index, measure: Measure, system: str) -> bool:
+    return any(score.value is not None for score in index.pool(system, measure.index))
 
 
 def make_languages(index: Index, recordings: Human | None = None) -> LanguageTable | None:

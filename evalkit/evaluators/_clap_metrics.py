@@ -3,7 +3,7 @@
 from evalkit.models.clap import ClapEmbedder
 from evalkit.style import classes
 from evalkit.style.classes import DIMENSIONS, DimensionName
-from evalkit.types import Direction, Metric
+from evalkit.types import BINARY_UNIT, Direction, Metric
 
 SOURCE = "Wu et al. 2023 (LAION-CLAP); protocol by evalkit"
 _SHOWN: dict[DimensionName, str] = {
@@ -18,19 +18,19 @@ def metric(
     *,
     direction: Direction = "higher",
     low: float | None = -1.0,
-    as_percent: bool = False,
+    yes_or_no: bool = False,
     headline: bool = False,
 ) -> Metric:
     """A metric made of CLAP vectors."""
     return Metric(
         name=name,
         title=title,
-        unit="",
+        unit=BINARY_UNIT if yes_or_no else "",
         direction=direction,
         bounds=(low, 1.0),
         source=SOURCE,
         licence=ClapEmbedder.licence,
-        as_percent=as_percent,
+        as_percent=yes_or_no,
         headline=headline,
         description=description,
     )
@@ -44,11 +44,11 @@ def _of_dimension(dimension: DimensionName) -> list[Metric]:
         first = [metric(f"clap_{dimension}_ap", f"{title} by CLAP", text, low=0.0)]
     else:
         text = f"Songs whose class, as asked for, is CLAP's first of {count} (chance {known.chance:.0%})."
-        first = [metric(f"clap_{dimension}_acc", f"{title} by CLAP", text, low=0.0, as_percent=True)]
+        first = [metric(f"clap_{dimension}_acc", f"{title} by CLAP", text, low=0.0, yes_or_no=True)]
         if count > 3:
             text = f"Songs whose class is among CLAP's first three of {count} (chance {3 * known.chance:.0%})."
             first.append(
-                metric(f"clap_{dimension}_top3", f"{title} by CLAP, first three", text, low=0.0, as_percent=True)
+                metric(f"clap_{dimension}_top3", f"{title} by CLAP, first three", text, low=0.0, yes_or_no=True)
             )
     text = f"{first[0].name} beyond chance, as a share of what chance leaves: 0 is guessing, 1 all right."
     return [*first, metric(f"clap_{dimension}_kappa", f"{title} by CLAP, kappa", text, low=None)]
@@ -82,7 +82,7 @@ METRICS: tuple[Metric, ...] = (
         "Own prompt ranks first",
         "Songs nearer to their own sentence than to nine of other genres (chance 10 %).",
         low=0.0,
-        as_percent=True,
+        yes_or_no=True,
     ),
     *(each for dimension in DIMENSIONS for each in _of_dimension(dimension)),
 )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from evalkit.types import Metric
+from evalkit.types import BINARY_UNIT, Metric
 
 LEVELS = ("wer", "cer", "per")
 INPUTS = ("mix", "vocals")
@@ -51,7 +51,8 @@ def _rate(level: str, source: str, song_mean: bool) -> Metric:
 def _share(name: str, title: str, description: str, source: str = _OURS, **options: Any) -> Metric:
     """A pooled share of which less is better."""
     given: dict[str, Any] = {"direction": "lower", "bounds": (0.0, None), "aggregate": "ratio", "as_percent": True}
-    return Metric(name=name, title=title, unit="", source=source, description=description, **{**given, **options})
+    given |= {"unit": "", **options}
+    return Metric(name=name, title=title, source=source, description=description, **given)
 
 
 _RATES = tuple(_rate(level, source, song_mean) for source in INPUTS for song_mean in (False, True) for level in LEVELS)
@@ -90,6 +91,7 @@ _COUNTS = (
         "Collapsed songs",
         "1 if the phone error rate of a song exceeds 40 %: the lyric was not sung. A few such songs decide any mean, "
         "so they are counted apart.",
+        unit=BINARY_UNIT,
         bounds=(0.0, 1.0),
         aggregate="mean",
     ),
@@ -214,7 +216,7 @@ _LANGUAGE = (
     Metric(
         name="lang_acc",
         title="Sung in the right language",
-        unit="",
+        unit=BINARY_UNIT,
         direction="higher",
         bounds=(0.0, 1.0),
         source=_WHISPER,

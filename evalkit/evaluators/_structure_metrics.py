@@ -1,6 +1,6 @@
 """Declarations of the structure metrics, in the order they are reported."""
 
-from evalkit.types import Metric
+from evalkit.types import BINARY_UNIT, Metric
 
 _OURS = "evalkit definition"
 _MIR_EVAL = "mir_eval (Raffel et al. 2014)"
@@ -51,7 +51,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="ending_cut",
         title="Cut endings",
-        unit="0/1",
+        unit=BINARY_UNIT,
         direction="lower",
         bounds=(0.0, 1.0),
         source=_OURS,

@@ -6,7 +6,7 @@ from typing import Literal
 from evalkit.models.musicnn import LICENCE
 from evalkit.style import tagger
 from evalkit.style.classes import DimensionName
-from evalkit.types import Metric
+from evalkit.types import BINARY_UNIT, Metric
 
 SOURCE = "evalkit definition, on musicnn (Pons and Serra 2019)"
 _WORDS: dict[DimensionName, str] = {
@@ -67,7 +67,7 @@ def _metric(
     return Metric(
         name=f"tagger_{dimension}{stem}_{kind}",
         title=f"{title}, {source}" if stem else title,
-        unit="",
+        unit=BINARY_UNIT if kind in ("acc", "top3") else "",
         direction="higher",
         bounds=(None if kind == "kappa" else 0.0, 1.0),
         source=SOURCE,

@@ -11,7 +11,7 @@ from evalkit.signal import tempo
 from evalkit.signal.frames import NotMeasurable
 from evalkit.signal.heard import LEVEL, heard
 from evalkit.signal.key import Key
-from evalkit.types import Clip, Direction, Metric, Score, ScoreStatus, Tags
+from evalkit.types import BINARY_UNIT, Clip, Direction, Metric, Score, ScoreStatus, Tags
 
 TOLERANCE = 0.04
 OCTAVES = (1 / 3, 1 / 2, 1, 2, 3)
@@ -36,7 +36,7 @@ def _metric(
         unit=unit,
         direction=direction,
         source=source,
-        bounds=(0.0, None if unit or direction == "lower" else 1.0),
+        bounds=(0.0, 1.0 if unit in ("", BINARY_UNIT) and direction != "lower" else None),
         as_percent=shown in ("headline", "percent"),
         headline=shown == "headline",
         description=description,
@@ -58,6 +58,7 @@ class TempoKeyEvaluator:
             "tempo_acc1",
             "Tempo as asked for",
             "Songs whose tempo is within 4 % of the prompt's.",
+            unit=BINARY_UNIT,
             shown="percent",
         ),
         _metric(
@@ -65,6 +66,7 @@ class TempoKeyEvaluator:
             "Tempo as asked for, octaves forgiven",
             "As tempo_acc1, but a third, half, double or triple of the estimate is right too: listeners and estimators "
             "disagree about which beat counts.",
+            unit=BINARY_UNIT,
             shown="headline",
         ),
         _metric(

@@ -10,7 +10,7 @@ from evalkit.evaluators.base import ModelLocator, make_signature, ok, too_short,
 from evalkit.signal import f0
 from evalkit.signal.f0 import F0Track, f0_track
 from evalkit.style import classes
-from evalkit.types import Clip, Metric, Score, ScoreStatus
+from evalkit.types import BINARY_UNIT, Clip, Metric, Score, ScoreStatus
 
 Gender = Literal["female", "male", "mixed"]
 
@@ -48,7 +48,7 @@ class VocalGenderEvaluator:
         Metric(
             name="f0_gender_acc",
             title="Voice of the gender asked for, by pitch",
-            unit="",
+            unit=BINARY_UNIT,
             direction="higher",
             bounds=(0.0, 1.0),
             source=_SOURCE,
@@ -58,7 +58,7 @@ class VocalGenderEvaluator:
         Metric(
             name="f0_gender_decided",
             title="Songs where pitch decides the gender",
-            unit="",
+            unit=BINARY_UNIT,
             direction="none",
             bounds=(0.0, 1.0),
             source=_SOURCE,

@@ -30,7 +30,8 @@ from evalkit.gate.quantities import CONDITIONAL
 from evalkit.gate.result import Check, Verdict, exceeds
 from evalkit.pairing import Job, Side, compare_jobs, make_job, turned
 from evalkit.significance import holm
-from evalkit.stats import BINARY_UNIT, PromptValues
+from evalkit.stats import PromptValues
+from evalkit.types import BINARY_UNIT
 
 POWER, MOST_POWER = 0.8, 0.95
 MAX_TAKES = 64

@@ -9,7 +9,8 @@ from evalkit.gate.demands import Demand
 from evalkit.gate.result import Check, exceeds
 from evalkit.gate.rules import Rules
 from evalkit.pairing import Side
-from evalkit.stats import BINARY_UNIT, prompt_values
+from evalkit.stats import prompt_values
+from evalkit.types import BINARY_UNIT
 
 MAX_MISSING = 0.05
 """Share of the songs or pairs that may be missing."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from evalkit.store import EvaluatorInfo, RunData
-from evalkit.types import Metric, Score
+from evalkit.types import BINARY_UNIT, Metric, Score
 
 COLLAPSED_ABOVE = 0.40
 """A song with a phone error rate above this has collapsed."""
@@ -23,7 +23,7 @@ SILENT_FLAGS = frozenset({"no_vocals", "asr_empty"})
 COLLAPSE_RATE = Metric(
     name="collapse_rate",
     title="Collapsed songs",
-    unit="0/1",
+    unit=BINARY_UNIT,
     direction="lower",
     source="evalkit definition",
     bounds=(0.0, 1.0),
@@ -44,7 +44,7 @@ PER_NONCOLLAPSED = Metric(
 NO_VOCALS_RATE = Metric(
     name="no_vocals_rate",
     title="Songs without words",
-    unit="0/1",
+    unit=BINARY_UNIT,
     direction="lower",
     source="evalkit definition",
     bounds=(0.0, 1.0),

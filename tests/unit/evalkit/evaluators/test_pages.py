@@ -6,6 +6,7 @@ import pytest
 
 from evalkit.evaluators import _page
 from evalkit.evaluators.base import EVALUATORS
+from evalkit.types import BINARY_UNIT
 
 DOCS = Path(__file__).parents[4] / "docs" / "evaluators"
 
@@ -40,3 +41,12 @@ def test_text_around_the_table_is_kept():
 def test_pages_are_written_once(tmp_path):
     assert {path.stem for path in _page.write_pages(tmp_path)} == set(EVALUATORS.names())
     assert _page.write_pages(tmp_path) == []
+
+
+def test_rates_of_right_and_wrong_songs_are_declared_as_such():
+    """So that they get Wilson's interval and an exact test: a bootstrap of ten right songs says 100 to 100 %."""
+    metrics = [metric for name in EVALUATORS.names() for metric in EVALUATORS.get(name).metrics]
+    yes_or_no = {metric.name for metric in metrics if metric.unit == BINARY_UNIT}
+    expected = {m.name for m in metrics if m.name.endswith(("_acc", "_acc1", "_acc2", "_top3", "_r1", "_decided"))}
+    assert expected
+    assert yes_or_no - {"collapse_rate", "ending_cut"} == expected
