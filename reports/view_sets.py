@@ -8,6 +8,7 @@ from reports import estimates, numbers
 from reports.index import Index, make_measure
 from reports.languages import title_of
 from reports.report import MetricGroup, MetricRow, Missing
+from reports.titles import evaluator_title
 from reports.view_summary import STATUS_LABELS
 
 ALL = "all"
@@ -28,7 +29,7 @@ def make_set_groups(index: Index) -> tuple[MetricGroup, ...]:
         group = MetricGroup(
             evaluator=evaluator.name,
             version=evaluator.version,
-            title=evaluator.name.replace("-", " ").replace("_", " ").capitalize(),
+            title=evaluator_title(evaluator.name),
             rows=tuple(rows),
             summary=numbers.count(len(evaluator.metrics), "metric") + " of the set as a whole",
             of_sets=True,

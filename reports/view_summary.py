@@ -20,6 +20,7 @@ from reports.report import (
     MetricRow,
     Missing,
 )
+from reports.titles import evaluator_title
 
 Totals = Mapping[int, Sequence[Summary]]
 """Measure index to one summary for each system."""
@@ -142,7 +143,7 @@ def make_groups(index: Index, totals: Totals) -> tuple[MetricGroup, ...]:
             MetricGroup(
                 evaluator=name,
                 version=versions.get(name, ""),
-                title=name.replace("_", " ").capitalize() if name else "Undeclared",
+                title=evaluator_title(name),
                 rows=mine,
                 summary=numbers.count(len(mine), "metric"),
                 absent=tuple(row.measure.name for row in rows if _applies_nowhere(row)),

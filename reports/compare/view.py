@@ -18,6 +18,7 @@ from reports.compare.rows import effect_limit, make_metric
 from reports.compare.sets import make_sets
 from reports.compare.wording import TONES, tone_of
 from reports.languages import title_of
+from reports.titles import evaluator_title
 
 _COUNTS = re.compile(r" \(\d+ against \d+\)")
 
@@ -133,7 +134,7 @@ def _groups(views: Sequence[MetricView]) -> tuple[Group, ...]:
         groups.setdefault(view.measure.evaluator, []).append(view)
     return tuple(
         Group(
-            title=name.replace("_", " ").capitalize() if name else "Undeclared",
+            title=evaluator_title(name),
             summary=_counts(Counter(view.all.tone for view in found)),
             metrics=tuple(found),
         )

@@ -13,6 +13,7 @@ from reports.leaderboard.entry import Entry, restrict
 from reports.leaderboard.page import BoardPage, Cell, Head, MetricPage, Row, Site, Who
 from reports.leaderboard.tiers import Tiers, make_tiers, text_of
 from reports.report import Fact
+from reports.titles import evaluator_title
 
 Link = Callable[[Entry], str]
 """Where an entry's report lies, relative to the site's folder; empty if nowhere."""
@@ -91,7 +92,7 @@ def _board(board: Board, sibling: Board | None, link: Link) -> BoardPage:
         trend_of=primary.measure.title if primary else "",
         groups=tuple(
             (
-                name.replace("_", " ").capitalize() or "Undeclared",
+                evaluator_title(name),
                 tuple(heads[c.metric.name] for c in board.columns if c.measure.evaluator == name),
             )
             for name in evaluators
