@@ -22,9 +22,9 @@ _MEMORY_PER_WORKER_GB = 1.5
 
 
 def examine() -> list[Row]:
-    """One row for each thing: item, state (``ready``, ``missing``, ``damaged``, ``broken``) and remedy or detail.
+    """One row for each thing: item, state (ready, partly, missing, damaged or broken) and remedy or detail.
 
-    ``broken`` is what no run can do without.
+    Broken is what no run can do without; a profile is partly there if some of its evaluators lack their models.
     """
     return [
         *_core(),
@@ -87,8 +87,14 @@ def _places() -> list[Row]:
 
 def _profile(name: str) -> Row:
     evaluators = profile.load(name).evaluators
-    needed = [model for e, options in evaluators.items() for model in EVALUATORS.get(e).required_models(options)]
-    return _row(f"profile {name}", *_state(needed, f"{len(evaluators)} evaluators: {', '.join(evaluators)}"))
+    needs = {e: EVALUATORS.get(e).required_models(options) for e, options in evaluators.items()}
+    waiting = [e for e, models in needs.items() if _state(models, "")[0] != "ready"]
+    about = f"{len(evaluators)} evaluators: {', '.join(evaluators)}"
+    state, remedy = _state([model for models in needs.values() for model in models], about)
+    # Most evaluators need no model, so those that hear the words decide whether a profile is of use at all.
+    if waiting and "lyrics" not in waiting:
+        state, remedy = "partly", f"all but {', '.join(waiting)}; for those: {remedy}"
+    return _row(f"profile {name}", state, remedy)
 
 
 def _system_names() -> list[str]:
