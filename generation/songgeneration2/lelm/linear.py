@@ -3,7 +3,8 @@
 On a CPU the speed of a step depends on how a matrix lies in memory. For the two rows of one song the outputs are cut
 into one column block for each thread, transposed, and multiplied as a batch: `functional.linear` uses one thread there
 and a fraction of the memory bandwidth. For several songs oneDNN's block layout is the fastest; a matrix is turned over
-to it when it first meets so many rows, and stays there.
+to it when it first meets so many rows, and stays there. A prefix has more rows than any batch of songs and takes the
+layout that it finds: one song alone is sung in column blocks to its end.
 """
 
 import torch
@@ -14,7 +15,7 @@ _FEW_ROWS = 4
 """Up to so many rows column blocks are faster than oneDNN."""
 
 _PREPARED_ROWS = 64
-"""Rows that oneDNN's layout is made for; it takes any number."""
+"""Rows that oneDNN's layout is made for; it takes any number, but no more than these bring it about."""
 
 _BLOCK_NUMBERS = 2**20
 _ALIGNED_OUTPUTS = 16
@@ -48,7 +49,7 @@ class Packed:
 
     def product(self, rows: Tensor) -> Tensor:
         """Rows float32 [rows, in] to products [rows, out]."""
-        if self._blocks is None and len(rows) > _FEW_ROWS and _HAS_ONEDNN:
+        if self._blocks is None and _FEW_ROWS < len(rows) <= _PREPARED_ROWS and _HAS_ONEDNN:
             self._turn_over()
         if self._blocks is not None:
             return _onednn(rows, self._blocks)[:, : self.n_out]

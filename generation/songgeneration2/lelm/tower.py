@@ -259,16 +259,17 @@ def _attend_shared(query: Tensor, keys: Tensor, values: Tensor, first_keys: Tens
     """
     n_shared = first_keys.shape[1]
     even = functional.scaled_dot_product_attention(query[0::2], keys[0::2], values[0::2])
-    own_keys, own_values = keys[1::2, :, n_shared:], values[1::2, :, n_shared:]
-    # Heads lead for the shared part: there the songs of a head are the rows of one product.
-    by_head = (query[1::2, :, 0] * query.shape[-1] ** -0.5).transpose(0, 1)
-    first = by_head @ first_keys.transpose(-1, -2)
+    odd_query, own_keys, own_values = query[1::2], keys[1::2, :, n_shared:], values[1::2, :, n_shared:]
     if query.device.type == "cpu" and query.dtype == torch.float32:
-        odd = _merge(first, first_values, *_FLASH_CPU(query[1::2], own_keys, own_values)[:2])
+        # The songs of a head are the queries of one row over the shared part.
+        first = _FLASH_CPU(odd_query.transpose(0, 2), first_keys[None], first_values[None])
+        odd = _merge(first[0].transpose(0, 2), first[1].transpose(0, 2), *_FLASH_CPU(odd_query, own_keys, own_values))
     else:
-        own = by_head.transpose(0, 1)[:, :, None] @ own_keys.transpose(-1, -2)
-        scores = torch.cat([first.transpose(0, 1)[:, :, None], own], dim=-1)
-        weights = scores.float().softmax(-1).to(query.dtype)
+        # Heads lead for the shared part: there the songs of a head are the rows of one product.
+        by_head = (odd_query[:, :, 0] * query.shape[-1] ** -0.5).transpose(0, 1)
+        first_scores = (by_head @ first_keys.transpose(-1, -2)).transpose(0, 1)[:, :, None]
+        own_scores = by_head.transpose(0, 1)[:, :, None] @ own_keys.transpose(-1, -2)
+        weights = torch.cat([first_scores, own_scores], dim=-1).float().softmax(-1).to(query.dtype)
         shared = (weights[:, :, 0, :n_shared].transpose(0, 1) @ first_values).transpose(0, 1)[:, :, None]
         odd = shared + weights[..., n_shared:] @ own_values
     return torch.stack([even, odd], dim=1).flatten(0, 1)
@@ -278,22 +279,19 @@ _FLASH_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 """Attention that also gives the logarithm of its normaliser, and reads keys where they lie."""
 
 
-def _merge(first: Tensor, first_values: Tensor, own: Tensor, own_norm: Tensor) -> Tensor:
+def _merge(first: Tensor, first_norm: Tensor, own: Tensor, own_norm: Tensor) -> Tensor:
     """Attention over two parts of the positions from the attention over each.
 
     Args:
-        first: Scores of the first part [heads, rows, shared].
-        first_values: Its values [heads, shared, head_dim].
-        own: Attended values of the other part [rows, heads, 1, head_dim].
-        own_norm: Logarithm of its normaliser [rows, heads, 1].
+        first: Attended values of the first part [rows, heads, 1, head_dim].
+        first_norm: Logarithm of its normaliser [rows, heads, 1].
+        own: Attended values of the other part, same shape.
+        own_norm: Logarithm of its normaliser, same shape.
 
     Returns:
-        Attended values of both [rows, heads, 1, head_dim].
+        Attended values of both, same shape.
     """
-    norm = first.logsumexp(-1, keepdim=True)
-    attended = ((first - norm).exp() @ first_values).transpose(0, 1)[:, :, None]
-    share = torch.sigmoid(norm.transpose(0, 1) - own_norm)[..., None]
-    return own + share * (attended - own)
+    return own + torch.sigmoid(first_norm - own_norm)[..., None] * (first - own)
 
 
 def _causal(count: int, stop: int, device: torch.device) -> Tensor:
