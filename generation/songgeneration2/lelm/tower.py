@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from generation.songgeneration2.lelm.attention import attend_by_channel, attend_shared
 from generation.songgeneration2.lelm.linear import Matrix, linear, pack
 
 
@@ -70,13 +71,17 @@ class KvCache:
     Attributes:
         keys: Rotated keys [layers, rows, heads, positions, head_dim].
         values: Values, same shape.
+        by_channel: Whether the keys of a channel lie together in memory, as for one song on a CPU.
     """
 
     def __init__(self, tower: "Tower", rows: int, positions: int) -> None:
         positions = -(-positions // POSITION_BLOCK) * POSITION_BLOCK
         shape = (len(tower.layers), rows, tower.n_heads, positions, tower.head_dim)
         options = {"dtype": tower.precision.activations, "device": tower.precision.device}
-        self.keys = torch.zeros(shape, **options)  # type: ignore[call-overload]
+        self.by_channel = rows == 2 and tower.precision.device.type == "cpu"
+        keys_shape = (*shape[:3], tower.head_dim, positions) if self.by_channel else shape
+        keys = torch.zeros(keys_shape, **options)  # type: ignore[call-overload]
+        self.keys: Tensor = keys.mT if self.by_channel else keys
         self.values = torch.zeros(shape, **options)  # type: ignore[call-overload]
         self.shared: tuple[Tensor, Tensor] | None = None
 
@@ -188,10 +193,16 @@ class Tower:
             keys[:, :, start:] = key
             values[:, :, start:] = value
             if shared is not None:
-                attended = _attend_shared(query, keys, values, shared[0][index], shared[1][index])
+                attended = attend_shared(query, keys, values, shared[0][index], shared[1][index])
+            elif cache.by_channel and count == 1:
+                attended = attend_by_channel(query, keys, values)
             else:
                 attended = functional.scaled_dot_product_attention(
-                    query, keys, values, attn_mask=mask, is_causal=start == 0 and count > 1
+                    query,
+                    keys.contiguous() if cache.by_channel else keys,
+                    values,
+                    attn_mask=mask,
+                    is_causal=start == 0 and count > 1,
                 )
             x = self._finish_layer(x, attended.transpose(1, 2).reshape(n_rows, count, dim), layer)
         return self._rms(x, self._norm)
@@ -242,56 +253,6 @@ class Tower:
 def _rotate(x: Tensor, rotations: Tensor) -> Tensor:
     pairs = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2))
     return torch.view_as_real(pairs * rotations).flatten(-2).to(x.dtype)
-
-
-def _attend_shared(query: Tensor, keys: Tensor, values: Tensor, first_keys: Tensor, first_values: Tensor) -> Tensor:
-    """Attention of single positions in pairs of rows; the odd rows' first keys and values are the same in all pairs.
-
-    Args:
-        query: Queries [rows, heads, 1, head_dim].
-        keys: Keys [rows, heads, positions, head_dim].
-        values: Values, same shape.
-        first_keys: First keys of the odd rows [heads, shared, head_dim].
-        first_values: First values of the odd rows, same shape.
-
-    Returns:
-        Attended values [rows, heads, 1, head_dim].
-    """
-    n_shared = first_keys.shape[1]
-    even = functional.scaled_dot_product_attention(query[0::2], keys[0::2], values[0::2])
-    odd_query, own_keys, own_values = query[1::2], keys[1::2, :, n_shared:], values[1::2, :, n_shared:]
-    if query.device.type == "cpu" and query.dtype == torch.float32:
-        # The songs of a head are the queries of one row over the shared part.
-        first = _FLASH_CPU(odd_query.transpose(0, 2), first_keys[None], first_values[None])
-        odd = _merge(first[0].transpose(0, 2), first[1].transpose(0, 2), *_FLASH_CPU(odd_query, own_keys, own_values))
-    else:
-        # Heads lead for the shared part: there the songs of a head are the rows of one product.
-        by_head = (odd_query[:, :, 0] * query.shape[-1] ** -0.5).transpose(0, 1)
-        first_scores = (by_head @ first_keys.transpose(-1, -2)).transpose(0, 1)[:, :, None]
-        own_scores = by_head.transpose(0, 1)[:, :, None] @ own_keys.transpose(-1, -2)
-        weights = torch.cat([first_scores, own_scores], dim=-1).float().softmax(-1).to(query.dtype)
-        shared = (weights[:, :, 0, :n_shared].transpose(0, 1) @ first_values).transpose(0, 1)[:, :, None]
-        odd = shared + weights[..., n_shared:] @ own_values
-    return torch.stack([even, odd], dim=1).flatten(0, 1)
-
-
-_FLASH_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-"""Attention that also gives the logarithm of its normaliser, and reads keys where they lie."""
-
-
-def _merge(first: Tensor, first_norm: Tensor, own: Tensor, own_norm: Tensor) -> Tensor:
-    """Attention over two parts of the positions from the attention over each.
-
-    Args:
-        first: Attended values of the first part [rows, heads, 1, head_dim].
-        first_norm: Logarithm of its normaliser [rows, heads, 1].
-        own: Attended values of the other part, same shape.
-        own_norm: Logarithm of its normaliser, same shape.
-
-    Returns:
-        Attended values of both, same shape.
-    """
-    return own + torch.sigmoid(first_norm - own_norm)[..., None] * (first - own)
 
 
 def _causal(count: int, stop: int, device: torch.device) -> Tensor:
