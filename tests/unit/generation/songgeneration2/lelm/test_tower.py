@@ -83,6 +83,15 @@ def test_a_packed_matrix_gives_the_usual_product(shape, dtype):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * shape[1] ** 0.5)
 
 
+def test_a_prefix_leaves_a_matrix_as_one_song_reads_it_best():
+    packed = pack(torch.randn(48, 32, generator=torch.Generator().manual_seed(1)))
+    x = torch.randn(2, 32, generator=torch.Generator().manual_seed(2))
+    before = packed._pieces
+    linear(torch.zeros(1, 603, 32), packed)
+    linear(x, packed)
+    assert packed._pieces is before
+
+
 def test_a_matrix_elsewhere_is_left_alone():
     weight = torch.empty(7, 5, device="meta")
     assert pack(weight) is weight
