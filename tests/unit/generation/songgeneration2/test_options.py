@@ -39,6 +39,7 @@ def test_mistakes_are_explained(text: str, sentence: str) -> None:
 
 
 def test_specs_with_options(tmp_path: Path) -> None:
+    (tmp_path / "model.pt").touch()
     spec = parse(f"songgeneration2/v2-large@{tmp_path},top_k=50")
     assert spec.system == "songgeneration2"
     assert spec.name == "songgeneration2/v2-large,top_k=50"
