@@ -9,6 +9,10 @@ signature differs. Which way is worse comes from `Metric.direction`:
   no news. A target without a range is treated as ``none``.
 * ``none``: the value itself; it can differ but not be worse.
 
+Holm's correction knows two families. The first is what was asked before anybody looked: the metrics named by the
+caller, or the headline metrics, over all songs. The second is everything else: other metrics, and single languages. In
+one family they would ask hundreds of questions, and ten songs that are all far better would answer none of them.
+
 Metrics with the unit ``0/1`` are compared by prompt and take (`evalkit.comparison.as_yes_no`).
 """
 
@@ -69,7 +73,7 @@ class Contrast:
         worse: Difference turned so that positive is worse; None if no direction is better.
         worse_low: Lower end of its 95 % interval.
         worse_high: Upper end.
-        p_adjusted: Holm-adjusted over all rows on which a claim could be made; None where none could.
+        p_adjusted: Holm-adjusted over the rows of its family on which a claim could be made; None where none could.
         verdict: ``better``, ``worse``, ``different`` (only for metrics without a better side), ``no difference
             shown``, ``too few songs`` or ``not comparable: …``.
         sample_size: Songs that would show a difference as large as the one found, with 80 % power.
@@ -188,7 +192,11 @@ def contrast(
         for place, (job, paired) in enumerate(zip(jobs, compared, strict=True))
         if paired is not None and paired.p_value is not None and not job.problem and not _too_few(job)
     ]
-    adjusted = dict(zip(claims, holm([_p_value(compared[place]) for place in claims]), strict=True))
+    asked = frozenset(metrics or (name for name, metric in declared.items() if metric.headline))
+    adjusted: dict[int, float] = {}
+    for primary in (True, False):
+        family = [c for c in claims if (jobs[c].language is None and jobs[c].metric.name in asked) is primary]
+        adjusted.update(zip(family, holm([_p_value(compared[place]) for place in family]), strict=True))
     return Contrasts(
         candidate_run=candidate.info.run_id,
         candidate_system=candidate_system,

@@ -168,8 +168,8 @@ def _method(contrasts: Contrasts) -> tuple[str, ...]:
     return (
         "Songs are paired by prompt; takes of one prompt are averaged first.",
         f"p-values are adjusted by Holm over the {numbers.count(claims, 'row')} of this comparison on which a claim "
-        "could be made; every opponent is a family of its own. A verdict needs p of at most 0.05 and an interval "
-        "without zero.",
+        "could be made, in two families: headline metrics over all songs, and everything else. Every opponent has its "
+        "own. A verdict needs p of at most 0.05 and an interval without zero.",
         "Shows from: the smallest difference that so many songs show with 80 % power. Would settle: songs needed to "
         "show a difference as large as the one seen, with 80 % power.",
         *(method[0].upper() + method[1:] + "." for method in methods),

@@ -186,3 +186,24 @@ def test_order_of_scores_and_other_metrics_change_nothing():
     )
     alone = contrast(run, "new", run, "old", metrics=["match"]).row("match").paired
     assert alone == contrast(run, "new", run, "old").row("match").paired
+
+
+def test_headline_metrics_are_a_family_of_their_own(monkeypatch):
+    """Ten songs that are all far better show it, however many other metrics a profile has."""
+    others = {f"other{k}": replace(METRICS["match"], name=f"other{k}") for k in range(60)}
+    monkeypatch.setitem(METRICS, "rate", replace(METRICS["rate"], headline=True))
+    for name, metric in others.items():
+        monkeypatch.setitem(METRICS, name, metric)
+
+    def columns(level: float, seed: int) -> dict[str, list[float | None]]:
+        return {"rate": spread(10, level, seed)} | {name: spread(10, 1.0, seed + k) for k, name in enumerate(others)}
+
+    run = make_run({"new": columns(1.0, 1), "old": columns(2.0, 2)})
+    found = contrast(run, "new", run, "old")
+    assert found.row("rate").verdict == "better"
+    assert all(found.row(name).verdict == "no difference shown" for name in others)
+    # Asked for by name, another metric is in the first family too; not asked for, it shares its p with all the others.
+    alone = contrast(run, "new", run, "old", metrics=["other0"]).row("other0")
+    assert alone.p_adjusted is not None
+    assert found.row("other0").p_adjusted is not None
+    assert alone.p_adjusted <= found.row("other0").p_adjusted

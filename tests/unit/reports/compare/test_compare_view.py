@@ -78,7 +78,7 @@ def test_a_metric_nobody_has_is_not_comparable(duel):
 
 def test_lead_counts_all_metrics(duel):
     words = {"better": "better", "worse": "worse", "same": "no difference shown", "apart": "not comparable"}
-    assert duel.lead.startswith("Better on “Word error rate, mix”")
+    assert duel.lead.startswith("Better on “Word error rate, vocal stem” and “Word error rate, mix”")
     for tone, _, n in duel.tally:
         assert f"{n} {words[tone]}" in duel.lead
     assert sum(n for _, _, n in duel.tally) == len(duel.metrics)
