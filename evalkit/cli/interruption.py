@@ -21,6 +21,9 @@ def listen() -> None:
 
 def interrupted() -> int:
     """Say how to go on; gives the exit code."""
+    with contextlib.suppress(ValueError):
+        # All is put away by now; a late second Ctrl-C must not turn the exit code into a death by signal.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     print(_text(), end="", file=sys.stderr)
     return EXIT_INTERRUPTED
 

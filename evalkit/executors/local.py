@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ class _Process:
         self.connection, theirs = context.Pipe()
         arguments = (theirs, os.getpid(), pool.make, dict(pool.arguments))
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
-        with _environment(pool.need.cpus, gpu):
+        with _environment(pool.need.cpus, gpu), _interruption_later():
             self._process.start()
         theirs.close()
         self.is_ready = False
@@ -157,10 +158,35 @@ class _Process:
 _END = "evalkit: no more tasks"
 
 
+@contextlib.contextmanager
+def _interruption_later() -> Iterator[None]:
+    """Ctrl-C waits until a process is started: half a start leaves a child that prints tracebacks.
+
+    The child inherits that SIGINT is blocked, and so is not interrupted before it has a group of its own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    resource_tracker.ensure_running()  # would unblock the signal in the middle
+    before = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, before)
+    for number in held:
+        signal.raise_signal(number)
+
+
 def _serve(connection: Connection, parent: int, make: Callable[..., WorkFunction], arguments: dict[str, Any]) -> None:
     """Body of a worker process."""
     # A group of its own: Ctrl-C in a terminal reaches the parent alone, which ends its workers in order.
     os.setpgid(0, 0)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # forgets one that came meanwhile
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, before)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError, ConnectionResetError):
         try:

@@ -15,7 +15,7 @@ from evalkit.evaluators.lyrics import LyricsEvaluator
 from evalkit.types import Audio, Clip, Score, Song
 from generation.systems.singer import SYSTEM
 
-pytestmark = [pytest.mark.slow, pytest.mark.models, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.models, pytest.mark.timeout(900)]
 
 PROMPTS = ("en-01", "es-01")
 NEURAL_LIMIT = 0.01

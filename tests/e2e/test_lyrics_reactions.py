@@ -21,7 +21,7 @@ from evalkit.models.transcript import Stretch, Transcript
 from evalkit.types import Audio, Clip, Section, Song
 from generation.systems.singer import SYSTEM
 
-pytestmark = [pytest.mark.slow, pytest.mark.models, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.models, pytest.mark.timeout(900)]
 
 PROMPTS = ("en-01", "es-01")
 MIN_SPEARMAN = 0.9

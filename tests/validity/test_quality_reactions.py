@@ -3,7 +3,7 @@
 import pytest
 from validity.quality_reactions import DAMAGES, VOICE_DAMAGES, VOICE_S, react
 
-pytestmark = [pytest.mark.slow, pytest.mark.models, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.models, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(autouse=True)

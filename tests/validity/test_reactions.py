@@ -8,7 +8,7 @@ from validity import lyric_reactions as lyric
 from validity import structure_reactions as structure
 from validity.table import Reaction, render
 
-pytestmark = [pytest.mark.slow, pytest.mark.models, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.models, pytest.mark.timeout(900)]
 
 THREE, CHORUS = ("three-en",), ("chorus-en",)
 

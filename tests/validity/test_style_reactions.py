@@ -8,7 +8,7 @@ from validity import style_reactions as style
 from validity.songs import sing
 from validity.table import render
 
-pytestmark = [pytest.mark.slow, pytest.mark.models, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.models, pytest.mark.timeout(900)]
 
 SONGS = ("three-en", "chorus-en")
 

@@ -118,6 +118,7 @@ def test_batches_do_not_matter(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.models
 @pytest.mark.parametrize("cls", [DnsmosEvaluator, DistillMosEvaluator])
 def test_batches_of_windows_do_not_matter(cls, model_dir):
@@ -129,6 +130,7 @@ def test_batches_of_windows_do_not_matter(cls, model_dir):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_number_of_workers_does_not_matter(tmp_path):
     (tmp_path / "sound.yaml").write_text("name: sound\nevaluators:\n  technical: {}\n  pitch: {}\n  distance: {}\n")
 

@@ -52,6 +52,7 @@ def documented(name):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("design", DESIGNS, ids=str)
 def test_equal_systems_are_rarely_failed_and_promised_regressions_found(gate, sung, design):
