@@ -63,7 +63,10 @@ def _duel(
 ) -> Duel:
     views = _metrics(candidate, opponent, contrasts)
     whole = [row for row in contrasts.rows if row.language is None]
-    headline = tuple(view for view in views if view.measure.headline) or tuple(views[:3])
+    # What neither system has a value of, because a model is missing, takes no card; the list of metrics names it.
+    known = {row.metric.name for row in whole if row.candidate is not None or row.baseline is not None}
+    marked = tuple(view for view in views if view.measure.headline) or tuple(views[:3])
+    headline = tuple(view for view in marked if view.measure.name in known) or marked
     tables, same = changes.make_changes(candidate, opponent)
     limit = numbers.number(effect_limit(contrasts.rows), 2)
     return Duel(
