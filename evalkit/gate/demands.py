@@ -61,7 +61,8 @@ def demands(
         rules: The rules.
         shared: Prompts asked of both.
         notices: What was passed over is added here.
-        optional: Rules about metrics that neither run has are passed over; otherwise they are demands nobody meets.
+        optional: Rules about metrics that neither run has, or whose model was on neither machine, are passed over;
+            otherwise they are demands nobody meets.
 
     Raises:
         ConfigError: a rule asks what its metric cannot answer.
@@ -73,7 +74,7 @@ def demands(
     skipped: list[str] = []
     for number, rule in enumerate(rules.rules, start=1):
         metric = song_metrics.get(rule.metric) or set_metrics.get(rule.metric)
-        if metric is None and optional:
+        if optional and (metric is None or _lacks_model(sides, rule.metric)):
             skipped.append(rule.metric)
             continue
         if metric is None:
@@ -87,8 +88,14 @@ def demands(
             for language in _languages(ours, theirs, rule, shared)
         ]
     if skipped:
-        notices.append(f"Default rules passed over, because neither run has the metric: {', '.join(skipped)}.")
+        notices.append(f"Default rules passed over, because neither run measured it: {', '.join(skipped)}.")
     return _numbered(found)
+
+
+def _lacks_model(sides: Sequence[Side], metric: str) -> bool:
+    """Whether all that is known of a metric, on every side, is that its model was not there."""
+    statuses = {score.status for side in sides for score in side.scores(metric)}
+    return statuses == {"missing_model"}
 
 
 def _demand(

@@ -217,6 +217,30 @@ def test_runs_without_any_metric_of_the_default_rules_are_no_pass(make_run, kind
     assert any("passed over" in notice for notice in result.notices)
 
 
+def test_a_missing_model_on_both_sides_is_passed_over_and_on_one_side_is_no_pass(make_run, kinds):
+    """Only by the default rules: who writes a rule wants it answered."""
+
+    def lacking(run):
+        scores = [
+            dataclasses.replace(score, value=None, status="missing_model", reason="not there")
+            if score.metric == "clap_ta"
+            else score
+            for score in run.scores
+        ]
+        return dataclasses.replace(run, scores=tuple(scores))
+
+    clap = dataclasses.replace(kinds.quality, name="clap_ta")
+    whole = make_run({kinds.per: same(20, 0.3), clap: same(20, 0.4)})
+    neither = judge(lacking(whole), lacking(whole), None, resamples=FEW)
+    assert neither.exit_code == 0
+    assert "clap_ta" not in {check.id for check in neither.checks}
+    assert any("clap_ta" in notice for notice in neither.notices)
+    assert judge(lacking(whole), whole, None, resamples=FEW).exit_code == 2
+    assert judge(whole, lacking(whole), None, resamples=FEW).exit_code == 2
+    asked = rules(Rule(metric="clap_ta", margin=0.02))
+    assert judge(lacking(whole), lacking(whole), asked, resamples=FEW).exit_code == 2
+
+
 def test_a_rule_about_an_unknown_metric_is_not_met(make_run, kinds):
     run = make_run({kinds.per: same(20, 0.0)})
     result = judge(run, run, rules(Rule(metric="pre", margin=0.01)), resamples=FEW)
