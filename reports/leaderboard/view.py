@@ -64,7 +64,9 @@ def _board(board: Board, sibling: Board | None, link: Link) -> BoardPage:
         )
         for column in board.columns
     }
-    headline = board.headline
+    # A column that nobody has a value in says nothing; its own page tells what is missing.
+    valued = [c for c in board.headline if any(cells.summary(entry, c).estimate is not None for entry in current)]
+    headline = valued or board.headline
     primary = headline[0] if headline else None
     rows = []
     for place, entry in enumerate(current):
