@@ -112,15 +112,18 @@ def test_workers_and_executors(tmp_path: Path) -> None:
     print(f"Two workers are {one / two:.2f} times as fast as one; Ray takes {ray / two:.2f} times as long as local.")
 
 
-LARGE = """
+SAY = """
 import resource, sys, time
-from pathlib import Path
-from evalkit import runner
-from evalkit.runfolder import load
 def say(what, began):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{what}: {time.process_time() - began:.1f} s of processor time, {peak:.0f} MB at most", flush=True)
     return peak
+"""
+
+LARGE = """
+from pathlib import Path
+from evalkit import runner
+from evalkit.runfolder import load
 began = time.process_time()
 run = load(Path(sys.argv[1]))
 tasks = runner.pending(run.songs, run.prompts, run.scores, run.info.evaluators)
@@ -132,14 +135,25 @@ peak = say("report", began)
 sys.exit(peak > 2048)
 """
 
+COMPARE = """
+from evalkit.cli import main
+began = time.process_time()
+code = main()
+sys.exit(code or say("comparison of one of ten systems with itself in another such run", began) > 2048)
+"""
+
 
 def test_a_folder_of_40000_songs(tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     sing_and_measure(tmp_path / "small" / "run", 1, make_executor("local", 1), lambda event: None)
     multiply(tmp_path / "small" / "run", tmp_path / "large", n_systems=10, n_prompts=1000, takes=4)
-    done = subprocess.run([sys.executable, "-c", LARGE, str(tmp_path / "large")], capture_output=True, text=True)
-    print("\n" + done.stdout)
-    assert done.returncode == 0, done.stderr
+    multiply(tmp_path / "small" / "run", tmp_path / "other", n_systems=10, n_prompts=1000, takes=4)
+    two_runs = ["compare", "large", "other", "--system", "s0", "--out", "comparison"]
+    for code, arguments in ((LARGE, ["large"]), (COMPARE, two_runs)):
+        command = [sys.executable, "-c", SAY + code, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        print("\n" + "\n".join(line for line in done.stdout.splitlines() if "processor time" in line))
+        assert done.returncode == 0, done.stderr
 
 
 def multiply(small: Path, large: Path, *, n_systems: int, n_prompts: int, takes: int) -> None:
