@@ -200,8 +200,12 @@ class Network:
     def _block(self, plane: Any, index: int) -> Any:
         """Convolution, and the strongest answer among all frequencies [batch, filters, frames]."""
         torch = self._torch
-        found = torch.relu(torch.nn.functional.conv2d(plane, self._kernels[index], self._biases[index]))
-        return self._normalised(found, index + 1).amax(dim=3)
+        found = torch.nn.functional.conv2d(plane, self._kernels[index], self._biases[index])
+        # What follows rises, or for a negative factor falls, with every number, so the extreme one is enough: same bits.
+        falls = self._norms[index + 1][0] < 0
+        extreme = found.amax(dim=3)
+        extreme[:, falls] = found[:, falls].amin(dim=3)
+        return self._normalised(torch.relu(extreme), index + 1)
 
     def _normalised(self, values: Any, index: int) -> Any:
         scale, shift = (part.view(-1, *[1] * (values.ndim - 2)) for part in self._norms[index])
