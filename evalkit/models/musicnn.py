@@ -201,7 +201,7 @@ class Network:
         """Convolution, and the strongest answer among all frequencies [batch, filters, frames]."""
         torch = self._torch
         found = torch.nn.functional.conv2d(plane, self._kernels[index], self._biases[index])
-        # What follows rises, or for a negative factor falls, with every number, so the extreme one is enough: same bits.
+        # What follows rises (or falls, where the factor is negative) with every number: the extreme one gives the bits.
         falls = self._norms[index + 1][0] < 0
         extreme = found.amax(dim=3)
         extreme[:, falls] = found[:, falls].amin(dim=3)

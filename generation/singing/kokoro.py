@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from evalkit.errors import ModelError
 from evalkit.types import FloatArray
+from generation.singing.integer_convolutions import as_products, signed_products_are_exact
 
 SAMPLE_RATE = 24_000
 FRAME_SAMPLES = 600
@@ -191,11 +192,15 @@ def _cut(graph: Any, part: str) -> bytes:
         if index is not None and index not in keep:
             keep.add(index)
             wanted.extend(graph.node[index].input)
+    nodes = [graph.node[index] for index in sorted(keep)]
+    constants = [tensor for tensor in graph.initializer if tensor.name in seen]
+    if signed_products_are_exact():
+        nodes, constants = as_products(nodes, constants)
     model = onnx.ModelProto(ir_version=9)
     model.opset_import.extend([onnx.helper.make_opsetid("", 20), onnx.helper.make_opsetid("com.microsoft", 1)])
     model.graph.name = part
-    model.graph.node.extend(graph.node[index] for index in sorted(keep))
-    model.graph.initializer.extend(tensor for tensor in graph.initializer if tensor.name in seen)
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(constants)
     for name, (kind, rank) in inputs.items():
         shape = [f"{part}_{name}_{axis}" for axis in range(rank)]
         model.graph.input.append(onnx.helper.make_tensor_value_info(name, kind, shape))
