@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from generation.songgeneration2.checkpoint import Checkpoint
+from generation.songgeneration2.lelm import stages, stepping
 from generation.songgeneration2.lelm.conditions import fit_prompt
 from generation.songgeneration2.lelm.config import FRAME_RATE_HZ, KNOWN, tiny_config
 from generation.songgeneration2.lelm.generate import sing
@@ -22,6 +23,7 @@ from generation.songgeneration2.lelm.memory import peak_bytes, stage_weights
 from generation.songgeneration2.lelm.model import Lelm
 from generation.songgeneration2.lelm.sampling import SamplingParams
 from generation.songgeneration2.lelm.songs import make_song
+from generation.songgeneration2.lelm.stages import MixedPass
 from generation.songgeneration2.lelm.tower import make_precision
 from generation.songgeneration2.lelm.weights import used_shapes
 from generation.songgeneration2.text.bpe import BytePairEncoder, byte_ranks
@@ -69,30 +71,33 @@ def bytes_read(config, songs, frames, precision):
     return total
 
 
-def measure(config, count, frames, device, precision):
-    """Seconds for songs sung together, and the bytes that were read."""
-    precision = make_precision(precision, device)
-    model = Lelm(
-        Checkpoint(RandomSource(config, device), "random"), config, precision, staged=True, fixed_steps=device != "cpu"
-    )
+def random_model(config, device, precision):
+    """A staged model with random weights."""
+    source = Checkpoint(RandomSource(config, device), "random")
+    return Lelm(source, config, make_precision(precision, device), staged=True, fixed_steps=device != "cpu")
+
+
+def songs_of(config, count, length):
     text = TextEncoder(BytePairEncoder(byte_ranks()), "v2").encode("[verse] la", "[Musicality-very-high], .")
     prompt = fit_prompt(None, config.prompt_frames)
+    return [make_song(text, prompt, length, seed, SamplingParams(), delay=config.delay) for seed in range(count)]
 
-    def songs(length):
-        return [make_song(text, prompt, length, seed, SamplingParams(), delay=config.delay) for seed in range(count)]
 
-    sing(model, songs(2), batch_size=count)
+def measure(config, count, frames, device, precision):
+    """Seconds for songs sung together, and the bytes that were read."""
+    model = random_model(config, device, precision)
+    sing(model, songs_of(config, count, 2), batch_size=count)
     if device != "cpu":
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
-    made = songs(frames)
+    made = songs_of(config, count, frames)
     begin = time.perf_counter()
     sing(model, made, batch_size=count)
     if device != "cpu":
         torch.cuda.synchronize()
     seconds = time.perf_counter() - begin
     assert [song.codes.shape[1] for song in made] == [frames] * count
-    return seconds, bytes_read(config, count, frames, precision)
+    return seconds, bytes_read(config, count, frames, model.precision)
 
 
 @pytest.mark.gpu
@@ -113,6 +118,46 @@ def test_whole_songs_of_the_published_sizes(variant, count):
         f"peak {torch.cuda.max_memory_allocated() / 1e9:.1f} GB (by arithmetic {needed / 1e9:.1f})"
     )
     assert torch.cuda.max_memory_allocated() <= needed
+
+
+def frame_seconds(run, first, count=50):
+    """Seconds for each of some frames of the mixed stream, from a frame on."""
+    for frame in range(first, first + 2):  # captures what there is to capture
+        run.choose(frame)
+        run.advance(frame)
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    for frame in range(first + 2, first + 2 + count):
+        run.choose(frame)
+        run.advance(frame)
+    torch.cuda.synchronize()
+    return (time.perf_counter() - begin) / count
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("count", [1, 8])
+@torch.inference_mode()
+def test_our_kernels_against_graphs_of_plain_operations(count, monkeypatch):
+    config = KNOWN["v2-large"]
+    model = random_model(config, "cuda", "fp16")
+    needed = 2 * peak_bytes(config, model.precision, songs=count, frames=config.max_frames, staged=True)
+    if needed > torch.cuda.get_device_properties(0).total_memory:
+        pytest.skip(f"both ways together need {needed / 1e9:.0f} GB")
+    with model.first_stage() as first:
+        ours = MixedPass(model, first, songs_of(config, count, config.max_frames))
+        for module, name in ((stepping, "can_fuse"), (stages, "can_choose")):
+            monkeypatch.setattr(module, name, lambda *_: False)
+        plain = MixedPass(model, first, songs_of(config, count, config.max_frames))
+        weights = stage_weights(config, 1)[0] * 2
+        for frame in (100, 3300, 6600):
+            slow, fast = frame_seconds(plain, frame), frame_seconds(ours, frame)
+            read = weights + count * 2 * 2 * config.n_layers1 * config.dim * 2 * (config.prefix_len + 1 + frame)
+            print(
+                f"\n{torch.cuda.get_device_name()}: v2-large, first tower, {count} songs, frame {frame}: "
+                f"plain operations {slow * 1e3:.2f} ms, our kernels {fast * 1e3:.2f} ms, ratio {slow / fast:.2f}, "
+                f"{read / fast / 1e12:.2f} TB/s"
+            )
 
 
 def test_the_measurement_also_runs_without_a_gpu():

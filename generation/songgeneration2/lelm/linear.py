@@ -71,17 +71,40 @@ class Packed:
         self._pieces = ()
 
 
-Matrix = Tensor | Packed
+def padded_outputs(n_out: int) -> int:
+    """Outputs that a matrix with ``n_out`` of them has on a GPU."""
+    return -(-n_out // _ALIGNED_OUTPUTS) * _ALIGNED_OUTPUTS
+
+
+class Padded:
+    """A matrix on a GPU with a few outputs of zeros more, so that results of all rows lie as its fast products want.
+
+    Args:
+        weight: Matrix [out, in].
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        self.n_out = len(weight)
+        self._weight = functional.pad(weight, (0, 0, 0, padded_outputs(self.n_out) - self.n_out))
+
+    def product(self, rows: Tensor) -> Tensor:
+        """Rows [rows, in] to products [rows, out]."""
+        return functional.linear(rows, self._weight)[:, : self.n_out]
+
+
+Matrix = Tensor | Packed | Padded
 """A weight matrix [out, in]."""
 
 
 def pack(weight: Tensor) -> Matrix:
-    """Lay a matrix on a CPU out for `linear`; on any other device it is returned as it is.
+    """Lay a matrix out for `linear`; on a GPU nearly every one stays as it is.
 
     Args:
         weight: Matrix [out, in]; not needed afterwards.
     """
-    return Packed(weight) if weight.device.type == "cpu" else weight
+    if weight.device.type == "cpu":
+        return Packed(weight)
+    return Padded(weight) if len(weight) % _ALIGNED_OUTPUTS else weight
 
 
 def linear(x: Tensor, weight: Matrix) -> Tensor:
@@ -96,7 +119,8 @@ def linear(x: Tensor, weight: Matrix) -> Tensor:
     """
     if isinstance(weight, Tensor):
         return functional.linear(x, weight)
-    return weight.product(x.reshape(-1, x.shape[-1])).view(*x.shape[:-1], weight.n_out)
+    product = weight.product(x.reshape(-1, x.shape[-1]))
+    return product if x.dim() == 2 else product.reshape(*x.shape[:-1], weight.n_out)
 
 
 def _onednn(x: Tensor, weight: Tensor) -> Tensor:

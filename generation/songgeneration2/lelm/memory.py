@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from generation.songgeneration2.lelm.config import LelmConfig
+from generation.songgeneration2.lelm.linear import padded_outputs
 from generation.songgeneration2.lelm.pattern import CODE_SIZE
 from generation.songgeneration2.lelm.tower import POSITION_BLOCK, Precision
 
@@ -33,7 +34,7 @@ def stage_weights(config: LelmConfig, stage: Stage) -> tuple[int, int]:
     dim, layers = config.dim, config.n_layers1 if stage == 1 else config.n_layers2
     layer = 4 * dim**2 + 3 * dim * config.inter_dim
     heads, tables = (1, 1) if stage == 1 else (2, 2)
-    matrices = layers * layer + heads * (CODE_SIZE + 1) * dim
+    matrices = layers * layer + padded_outputs(heads * (CODE_SIZE + 1)) * dim
     rest = (2 * layers + 1) * dim + tables * (CODE_SIZE + 2) * dim
     if stage == 2:  # the bridge
         matrices += 3 * dim**2

@@ -82,6 +82,10 @@ class Choir:
         """Codes before a frame, special before the first [songs, streams, window]."""
         return self._codes[: len(self.songs), :, frame : frame + self._margin]
 
+    def cells(self, frame: int) -> tuple[Tensor, int]:
+        """All codes [songs or more, streams, columns], and the column of a frame; its window lies before it."""
+        return self._codes, self._margin + frame
+
     def write(self, frame: int, codes: Tensor) -> None:
         """Keep the codes of a frame [songs, streams]."""
         self._codes[: len(self.songs), :, self._margin + frame] = codes

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from generation.songgeneration2.lelm.conditions import banned_codes
+from generation.songgeneration2.lelm.fused import can_choose, choose_codes
 from generation.songgeneration2.lelm.model import FirstStage, Lelm, NullPrefix, SecondStage
 from generation.songgeneration2.lelm.pattern import CODE_SIZE, EOS, SPECIAL
 from generation.songgeneration2.lelm.sampling import choose_mixed, choose_stems, guide, penalise, pick
@@ -21,7 +22,7 @@ from generation.songgeneration2.lelm.tower import KvCache
 Advance = Callable[[int, int], None]
 """Called with frames sung and frames no longer needed since the last call."""
 
-_CHECK_EVERY = 16
+_CHECK_EVERY = 64
 """Frames between looks at the end codes on a GPU, where each look waits for the device."""
 
 
@@ -55,11 +56,16 @@ class MixedPass:
             self.cache.share(null.cache1, self._prefix + 1)
         self.choir = Choir(songs, 1, self.frames, self.cache, device)
         self._states = self._store[:, :, self._prefix].flatten(0, 1)
+        self._fused = can_choose(songs, device)
 
     def choose(self, frame: int) -> None:
         """Choose a frame's codes from the states of the slot before."""
         choir = self.choir
-        logits = self._first.logits(self._states).view(len(choir.songs), 2, -1)
+        logits = self._first.logits(self._states)
+        if self._fused:
+            choose_codes(logits, choir, frame, uniforms=self._uniforms, banned=self._banned)
+            return
+        logits = logits.view(len(choir.songs), 2, -1)
         codes = torch.empty(len(choir.songs), dtype=torch.int64, device=logits.device)
         for params, rows, members in choir.groups():
             places = choir.places[: len(choir.songs)][rows]
@@ -199,11 +205,16 @@ class StemPass:
         if null is not None and null.cache2 is not None:
             self.cache.share(null.cache2, config.prefix_len + 1)
         self.choir = Choir(songs, 2, self.frames, self.cache, device)
+        self._fused = can_choose(songs, device)
 
     def choose(self, frame: int) -> None:
         """Choose a frame's codes from the states of the slot before."""
         choir = self.choir
-        logits = self._second.logits(self._states).view(len(choir.songs), 2, 2, -1)
+        logits = self._second.logits(self._states)
+        if self._fused:
+            choose_codes(logits.flatten(1), choir, frame, uniforms=self._uniforms)
+            return
+        logits = logits.view(len(choir.songs), 2, 2, -1)
         codes = torch.empty(len(choir.songs), 2, dtype=torch.int64, device=logits.device)
         for params, rows, members in choir.groups():
             places = choir.places[: len(choir.songs)][rows]

@@ -1,8 +1,9 @@
 """Single steps at fixed shapes, so that a GPU can replay them without being told each kernel anew.
 
-A step at position p reads keys and values up to the next multiple of `POSITION_BLOCK` and masks what lies behind p. All
-steps within a block have the same shapes; on a GPU the first of them is captured as a CUDA graph and the others replay
-it. The numbers are those of the plain step up to the order of summation.
+With our own kernels the position lies on the device and nothing else changes from step to step: the first step of so
+many songs is captured as a CUDA graph and all others replay it. Without them, a step at position p reads keys and
+values up to the next multiple of `POSITION_BLOCK` and masks what lies behind p, so that there is a graph for each
+block. The numbers are those of the plain step up to the order of summation.
 """
 
 from collections.abc import Hashable
@@ -10,6 +11,7 @@ from collections.abc import Hashable
 import torch
 from torch import Tensor
 
+from generation.songgeneration2.lelm.fused import FusedStep, can_fuse
 from generation.songgeneration2.lelm.tower import POSITION_BLOCK, KvCache, Tower
 
 
@@ -20,10 +22,12 @@ class FixedSteps:
         tower: The tower.
         cache: Its cache; graphs refer to its memory, so it must stay.
         capture: Capture CUDA graphs; False runs the same operations one by one, on any device.
+        fuse: Use our own kernels; None where they run.
     """
 
-    def __init__(self, tower: Tower, cache: KvCache, *, capture: bool) -> None:
+    def __init__(self, tower: Tower, cache: KvCache, *, capture: bool, fuse: bool | None = None) -> None:
         self._tower, self._cache, self._capture = tower, cache, capture
+        self._fused = FusedStep(tower, cache) if (can_fuse(tower) if fuse is None else fuse) else None
         rows, device = cache.keys.shape[1], tower.precision.device
         self._inputs = torch.zeros(rows, 1, tower.dim, dtype=tower.precision.activations, device=device)
         self._position = torch.zeros(1, dtype=torch.int64, device=device)
@@ -43,7 +47,9 @@ class FixedSteps:
         Returns:
             Normed states [rows, 1, dim]; with graphs they stay valid until the next step only.
         """
-        stop = (start // POSITION_BLOCK + 1) * POSITION_BLOCK
+        stop = (
+            (start // POSITION_BLOCK + 1) * POSITION_BLOCK if self._fused is None else 0
+        )  # it reads no further anyway
         self._inputs[:n_rows].copy_(x)
         self._position.fill_(start)
         if not self._capture:
@@ -56,6 +62,8 @@ class FixedSteps:
         return states
 
     def _run(self, n_rows: int, stop: int) -> Tensor:
+        if self._fused is not None:
+            return self._fused.run(self._inputs[:n_rows], self._position)
         return self._tower.step(self._inputs[:n_rows], self._cache, self._position, n_rows, stop)
 
     def _record(self, n_rows: int, stop: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:

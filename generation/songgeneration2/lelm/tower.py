@@ -52,7 +52,9 @@ def make_precision(name: str, device: str | torch.device = "cpu") -> Precision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Layer:
+class Layer:
+    """Weights of one layer; q, k and v, and gate and up, are one matrix each."""
+
     qkv: Matrix
     out: Matrix
     gate_up: Matrix
@@ -84,6 +86,11 @@ class KvCache:
         self.keys: Tensor = keys.mT if self.by_channel else keys
         self.values = torch.zeros(shape, **options)  # type: ignore[call-overload]
         self.shared: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def n_shared(self) -> int:
+        """Number of first positions that are the same in every odd row, as far as is known."""
+        return 0 if self.shared is None else self.shared[0].shape[2]
 
     def share(self, prefix: "KvCache", positions: int) -> None:
         """Tell that the first positions of every odd row are those of another cache's only row.
@@ -124,15 +131,15 @@ class Tower:
     ) -> None:
         self.precision = precision
         self.n_heads = n_heads
-        self._eps = norm_eps
+        self.norm_eps = norm_eps
         self._theta = rope_theta
-        self._norm = reader.tensor(f"{stem}.model.norm.weight", dtype=precision.activations, device=precision.device)
-        self.dim = self._norm.shape[0]
+        self.norm = reader.tensor(f"{stem}.model.norm.weight", dtype=precision.activations, device=precision.device)
+        self.dim = self.norm.shape[0]
         self.head_dim = self.dim // n_heads
         self.layers = [self._load_layer(reader, f"{stem}.model.layers.{layer}.") for layer in range(n_layers)]
         self._rotations = torch.empty(0, self.head_dim // 2, dtype=torch.complex64, device=precision.device)
 
-    def _load_layer(self, reader: TensorReader, stem: str) -> _Layer:
+    def _load_layer(self, reader: TensorReader, stem: str) -> Layer:
         precision = self.precision
 
         def matrix(name: str) -> Tensor:
@@ -141,7 +148,7 @@ class Tower:
         def norm(name: str) -> Tensor:
             return reader.tensor(stem + name, dtype=precision.activations, device=precision.device)
 
-        return _Layer(
+        return Layer(
             qkv=pack(
                 torch.cat(
                     [
@@ -205,7 +212,7 @@ class Tower:
                     is_causal=start == 0 and count > 1,
                 )
             x = self._finish_layer(x, attended.transpose(1, 2).reshape(n_rows, count, dim), layer)
-        return self._rms(x, self._norm)
+        return self._rms(x, self.norm)
 
     def step(self, x: Tensor, cache: KvCache, position: Tensor, n_rows: int, stop: int) -> Tensor:
         """Run one position whose number is on the device; shapes depend on ``n_rows`` and ``stop`` only.
@@ -230,24 +237,24 @@ class Tower:
                 query, keys[:n_rows, :, :stop], values[:n_rows, :, :stop], attn_mask=mask
             )
             x = self._finish_layer(x, attended.transpose(1, 2).reshape(n_rows, 1, self.dim), layer)
-        return self._rms(x, self._norm)
+        return self._rms(x, self.norm)
 
-    def _project(self, x: Tensor, layer: _Layer, rotations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _project(self, x: Tensor, layer: Layer, rotations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Rotated queries, rotated keys and values [rows, heads, positions, head_dim]."""
         qkv = linear(self._rms(x, layer.norm1), layer.qkv).view(*x.shape[:2], 3, self.n_heads, self.head_dim)
         rotated = _rotate(qkv[:, :, :2], rotations[:, None])
         return rotated[:, :, 0].transpose(1, 2), rotated[:, :, 1].transpose(1, 2), qkv[:, :, 2].transpose(1, 2)
 
-    def _finish_layer(self, x: Tensor, attended: Tensor, layer: _Layer) -> Tensor:
+    def _finish_layer(self, x: Tensor, attended: Tensor, layer: Layer) -> Tensor:
         x = x + linear(attended, layer.out)
         gate, up = linear(self._rms(x, layer.norm2), layer.gate_up).chunk(2, dim=-1)
         return x + linear(functional.silu(gate) * up, layer.down)
 
     def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
         if x.dtype == torch.float32:
-            return functional.rms_norm(x, (self.dim,), weight, self._eps)
+            return functional.rms_norm(x, (self.dim,), weight, self.norm_eps)
         # Statistics in float32, the weight applied after rounding: as the official model does.
-        return functional.rms_norm(x.float(), (self.dim,), None, self._eps).to(x.dtype) * weight
+        return functional.rms_norm(x.float(), (self.dim,), None, self.norm_eps).to(x.dtype) * weight
 
 
 def _rotate(x: Tensor, rotations: Tensor) -> Tensor:

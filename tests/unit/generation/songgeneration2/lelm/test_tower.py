@@ -3,7 +3,7 @@ import torch
 
 from generation.songgeneration2.checkpoint import Checkpoint
 from generation.songgeneration2.lelm.config import tiny_config
-from generation.songgeneration2.lelm.linear import linear, pack
+from generation.songgeneration2.lelm.linear import Padded, linear, pack
 from generation.songgeneration2.lelm.model import Lelm
 from generation.songgeneration2.lelm.random_weights import random_weights
 from generation.songgeneration2.lelm.tower import KvCache
@@ -93,6 +93,15 @@ def test_a_prefix_leaves_a_matrix_as_one_song_reads_it_best():
 
 
 def test_a_matrix_elsewhere_is_left_alone():
-    weight = torch.empty(7, 5, device="meta")
+    weight = torch.empty(32, 5, device="meta")
     assert pack(weight) is weight
-    assert linear(torch.empty(2, 3, 5, device="meta"), weight).shape == (2, 3, 7)
+    assert linear(torch.empty(2, 3, 5, device="meta"), weight).shape == (2, 3, 32)
+
+
+def test_an_odd_matrix_elsewhere_is_padded_and_its_products_are_not():
+    generator = torch.Generator().manual_seed(5)
+    weight, rows = (torch.randn(n, 5, generator=generator) for n in (37, 3))
+    padded = Padded(weight)
+    torch.testing.assert_close(linear(rows, padded), rows @ weight.T)
+    assert linear(rows.expand(2, 3, 5), padded).shape == (2, 3, 37)
+    assert isinstance(pack(weight.to("meta")), Padded)
