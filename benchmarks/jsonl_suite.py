@@ -83,6 +83,8 @@ class _Line:
             lyrics = to_official(sections)
         language = model.language or vocabulary.detect_language(lyrics)
         prompts.check_language(language, "language", self._report)
+        if not prompts.check_line_languages(model.line_languages, sections, self._report):
+            return None
         audio = model.prompt_audio_path
         # The model strips; the system must get the style line as it was written, but for line breaks around it.
         description = raw["descriptions"].strip("\r\n\t") if model.descriptions else ""
@@ -96,6 +98,7 @@ class _Line:
             duration_s=model.duration_s,
             prompt_audio_path=prompts.reference_audio(audio, self._folder) if audio else None,
             auto_prompt_audio_type=model.auto_prompt_audio_type,
+            line_languages=tuple(model.line_languages),
         )
 
     def _object(self, line: str) -> dict[str, Any] | None:

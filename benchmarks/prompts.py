@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,18 @@ def reference_audio(path: str, folder: Path) -> str:
     """The path of a reference file; a relative one is looked for beside the suite first."""
     beside = os.path.join(folder, path)
     return os.path.abspath(beside) if not os.path.isabs(path) and os.path.exists(beside) else path
+
+
+def check_line_languages(languages: Sequence[str], sections: Sequence[Section], report: Report) -> bool:
+    """Whether there is one language for each sung line, or none at all; unknown ones are warned about."""
+    n_lines = sum(len(section.lines) for section in sections)
+    if languages and len(languages) != n_lines:
+        message = f"there are {len(languages)} languages for {n_lines} sung lines."
+        report(("line_languages",), message, "Give one for each line of the lyric, in order, or leave it out.", "error")
+        return False
+    for language in dict.fromkeys(languages):
+        check_language(language, "line_languages", report)
+    return True
 
 
 def check_language(language: str, field: str, report: Report) -> None:

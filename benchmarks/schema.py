@@ -112,6 +112,7 @@ class PromptModel(_Model):
     duration_s: Duration | None = None
     prompt_audio_path: Text | None = None
     auto_prompt_audio_type: AutoPrompt | None = None
+    line_languages: list[Language] = []
 
 
 class SuiteModel(_Model):
@@ -125,7 +126,7 @@ class SuiteModel(_Model):
 
 
 class OfficialModel(_Model):
-    """One line of SongGeneration's JSONL; ``language`` and ``duration_s`` are our optional additions."""
+    """One line of SongGeneration's JSONL; ``language``, ``duration_s`` and ``line_languages`` are our own."""
 
     idx: Annotated[Identifier, BeforeValidator(_whole_number_as_text)]
     gt_lyric: str
@@ -134,6 +135,7 @@ class OfficialModel(_Model):
     auto_prompt_audio_type: Annotated[AutoPrompt | None, BeforeValidator(_empty_as_absent)] = None
     language: Language | None = None
     duration_s: Duration | None = None
+    line_languages: list[Language] = []
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:

@@ -120,17 +120,21 @@ class _Reader:
         prompts.check_tags(tags, report)
         prompts.check_language(model.language, "language", report)
         official = to_official(parse(model.lyrics))
+        sections = parse(official)
+        if not prompts.check_line_languages(model.line_languages, sections, report):
+            return None
         audio = model.prompt_audio_path
         return Prompt(
             id=model.id,
             language=model.language,
             lyrics=official,
-            sections=parse(official),
+            sections=sections,
             tags=tags,
             description=model.description or tags.description,
             duration_s=model.duration_s,
             prompt_audio_path=prompts.reference_audio(audio, self._folder) if audio else None,
             auto_prompt_audio_type=model.auto_prompt_audio_type,
+            line_languages=tuple(model.line_languages),
         )
 
     def _lyric_issue(self, path: nodes.Path, lyrics: str, issue: LyricIssue) -> None:

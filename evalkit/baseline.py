@@ -213,7 +213,7 @@ def prompt_digests(run: RunData) -> Mapping[str, str]:
 
 def prompt_digest(prompt: Prompt) -> str:
     """SHA-256 over what a system is asked to sing: language, lyrics, style, length and reference audio."""
-    asked = [
+    asked: list[Any] = [
         prompt.language,
         prompt.lyrics,
         prompt.description,
@@ -221,6 +221,8 @@ def prompt_digest(prompt: Prompt) -> str:
         prompt.prompt_audio_path,
         prompt.auto_prompt_audio_type,
     ]
+    if prompt.line_languages:
+        asked.append(list(prompt.line_languages))
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 

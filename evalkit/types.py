@@ -103,6 +103,7 @@ class Prompt:
         duration_s: Requested length in seconds, if any.
         prompt_audio_path: Reference audio for systems that take it.
         auto_prompt_audio_type: SongGeneration's built-in reference genre.
+        line_languages: BCP-47 tag of every sung line, where a lyric switches languages; empty if all are `language`.
     """
 
     id: str
@@ -114,6 +115,7 @@ class Prompt:
     duration_s: float | None = None
     prompt_audio_path: str | None = None
     auto_prompt_audio_type: str | None = None
+    line_languages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_id(self.id, "prompt id")

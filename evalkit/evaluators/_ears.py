@@ -116,17 +116,18 @@ class Ears:
             "lang": "prompt",
         }
 
-    def transcript(self, clip: Clip, source: str) -> Transcript | None:
+    def transcript(self, clip: Clip, source: str, language: str | None = None) -> Transcript | None:
         """What is heard in an input, from the cache if anything heard it before; None if the language is unknown.
 
         Args:
-            clip: The song; the language forced is the prompt's.
+            clip: The song.
             source: ``mix`` or ``vocals``.
+            language: The language forced; None for the prompt's.
 
         Raises:
             AudioError: the song has no such input (see `has`).
         """
-        language = normalise.base_language(clip.prompt.language)
+        language = language or normalise.base_language(clip.prompt.language)
         digest_of, stem = self._place(clip, source)
         parts = {**self.signature_parts(source), "lang": language}
         if source != "mix":

@@ -234,7 +234,19 @@ _LANGUAGE = (
         as_percent=True,
         aggregate="ratio",
         description="Share of the voice, by time, that sounds like the language of the lyric or one Whisper confuses "
-        "with it.",
+        "with it. A lyric that switches languages is judged line by line.",
+    ),
+    Metric(
+        name="lang_text",
+        title="Text in the right language",
+        unit="",
+        direction="higher",
+        bounds=(0.0, 1.0),
+        source="evalkit definition, on lingua (Apache-2.0) and Whisper",
+        as_percent=True,
+        aggregate="ratio",
+        description="Share of what Whisper writes in the language it hears, by characters in lines of 12 or more, that "
+        "is in the language of the lyric or one confused with it. Only where the profile asks: text_language: true.",
     ),
 )
 

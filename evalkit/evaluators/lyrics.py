@@ -14,7 +14,7 @@ from evalkit.evaluators.base import ModelLocator, make_signature, ok, too_short,
 from evalkit.models import activity
 from evalkit.models.separation import Separator
 from evalkit.models.transcript import Stretch, Transcriber, Transcript
-from evalkit.text import g2p, near, nonlexical, normalise, ties
+from evalkit.text import g2p, language_id, near, nonlexical, normalise, ties
 from evalkit.text.compare import Comparison, compare
 from evalkit.text.tokens import Token, characters
 from evalkit.types import Clip, Metric, Score, ScoreStatus
@@ -48,7 +48,8 @@ class LyricsEvaluator:
     else the mix (`Ears.primary`); language on the vocals, if the profile allows them.
 
     Args:
-        options: Those of `Ears`, and ``second``: ``model``, ``engine`` and so on of another recogniser.
+        options: Those of `Ears`; ``second``: ``model``, ``engine`` and so on of another recogniser; ``text_language``:
+            whether to tell the language of what was heard by its text (`evalkit.text.language_id`).
         locate: Finds model folders.
         transcriber: Used instead of Whisper, for tests and other recognisers.
         separator: Used instead of HTDemucs.
@@ -73,7 +74,12 @@ class LyricsEvaluator:
         separator: Separator | None = None,
         second: Transcriber | None = None,
     ) -> None:
-        check_options(self.name, options, ("second",))
+        check_options(self.name, options, ("second", "text_language"))
+        self._tells_text = options.get("text_language", False)
+        if not isinstance(self._tells_text, bool):
+            raise ConfigError(
+                f"Option text_language of evaluator lyrics is {self._tells_text!r}.", "Use true or false."
+            )
         self._ears = Ears(options, locate, transcriber, separator)
         second_options = _second_options(options)
         self._second: Ears | None = None
@@ -95,6 +101,8 @@ class LyricsEvaluator:
             parts["voice"] = f"{ears.separation_name('vocals')}+{activity.NAME}"
         if metric in LANGUAGE:
             parts["lid"] = _lyric_language.NAME
+            if metric == "lang_text" and self._tells_text:
+                parts["text"] = language_id.name()
         elif metric not in _PLAIN:
             parts["errors"] = ERRORS
         parts["agg"] = "song_mean" if metric.endswith("_song_mean") else _AGGREGATES[metric]
@@ -115,7 +123,7 @@ class LyricsEvaluator:
             source: self._listen(self._ears, clip, source, voice) for source in INPUTS if self._ears.has(clip, source)
         }
         found = self._rates(clip, heard) | self._refined(clip, heard[self._ears.primary], voice)
-        found |= self._languages(clip)
+        found |= self._languages(clip, heard)
         found |= self._second_opinion(clip, heard[self._ears.primary], voice)
         return self._scores(clip, found, self._ears.why_not("vocals"))
 
@@ -187,13 +195,19 @@ class LyricsEvaluator:
         counts = compare(_phones(words.reference, diagnosis), _phones(real, diagnosis)).counts
         return measures.ratio(counts.errors, counts.n_ref, per.reason)
 
-    def _languages(self, clip: Clip) -> dict[str, measures.Measured]:
+    def _languages(self, clip: Clip, heard: Mapping[str, _Heard]) -> dict[str, measures.Measured]:
         source = self._source("lang_acc")
-        if not self._ears.has(clip, source):
+        if source not in heard:
             return {}
-        transcript = self._ears.transcript(clip, source)
-        assert transcript is not None
-        return _lyric_language.language_measures(transcript.languages, normalise.base_language(clip.prompt.language))
+        transcript, prompt = heard[source].transcript, clip.prompt
+        placed = heard[source].words.placed_hypothesis()
+        expected = _lyric_language.Expected(prompt.language, prompt.line_languages, placed)
+        found = _lyric_language.language_measures(transcript.languages, expected)
+        if not self._tells_text:
+            return {**found, "lang_text": measures.nothing("The profile does not ask for it: text_language: true.")}
+        language = _lyric_language.heard_language(transcript.languages)
+        free = self._ears.transcript(clip, source, language) or transcript
+        return {**found, "lang_text": _lyric_language.text_measure(free.segments, expected, language_id.language_of)}
 
     def _second_opinion(
         self, clip: Clip, first: _Heard, voice: Sequence[Stretch] | None

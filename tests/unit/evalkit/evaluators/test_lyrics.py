@@ -10,7 +10,7 @@ import pytest
 from evalkit.errors import ConfigError
 from evalkit.evaluators.base import EVALUATORS
 from evalkit.evaluators.lyrics import LyricsEvaluator
-from evalkit.models.transcript import Segment, Transcript, Word
+from evalkit.models.transcript import ChunkLanguage, Segment, Transcript, Word
 from evalkit.types import Audio, Clip, Prompt, Score, Section, Song
 
 SECTIONS = (
@@ -24,6 +24,7 @@ RATES = frozenset(
     level + source + mean for level in POOLED for source in ("", "_vocals") for mean in ("", "_song_mean")
 )
 VOICE = frozenset({"halluc_asr_rate", "per_clean", "extra_vocal_rate", "vocal_leak", "sing_rate"})
+LANGUAGE = frozenset({"lang_acc", "lang_purity", "lang_text"})
 SECOND = frozenset({"wer_second", "per_second", "asr_agreement"})
 
 
@@ -31,9 +32,16 @@ class FakeTranscriber:
     """Hears one word every half second; the mix and the stem may be heard differently."""
 
     def __init__(
-        self, mix: str, vocals: str | None = None, *, active_share: float = 0.8, engine: str = "fake1"
+        self,
+        mix: str,
+        vocals: str | None = None,
+        *,
+        active_share: float = 0.8,
+        engine: str = "fake1",
+        sounds_like: str = "",
+        free: str = "",
     ) -> None:
-        self.engine = engine
+        self.engine, self.sounds_like, self.free = engine, sounds_like, free
         self.texts = {False: mix, True: mix if vocals is None else vocals}
         self.active_share = active_share
         self.calls: list[tuple[str, bool]] = []
@@ -48,7 +56,7 @@ class FakeTranscriber:
     def transcribe(self, audio: Audio, language: str, *, voice: object = None) -> Transcript:
         vocals_only = voice is not None
         self.calls.append((language, vocals_only))
-        text = self.texts[vocals_only]
+        text = self.free if language == self.sounds_like else self.texts[vocals_only]
         parts = text.split() if " " in text or not text else list(text)
         glue = " " if " " in text else ""
         words = tuple(
@@ -61,6 +69,9 @@ class FakeTranscriber:
             segments=(segment,) if words else (),
             decoding={"segments": 1, "retries": 0, "dropped_boilerplate": 0},
             active_share=self.active_share if vocals_only else None,
+            languages=(ChunkLanguage(start_s=0.0, end_s=20.0, active_s=16.0, probabilities={self.sounds_like: 0.9}),)
+            if self.sounds_like
+            else (),
         )
 
 
@@ -87,7 +98,7 @@ def test_a_perfect_transcript_scores_zero_everywhere() -> None:
     measured = {name: score.value for name, score in found.items() if score.value is not None}
     times = {"late_start": 0.0, "early_end": 0.0}
     assert measured == dict.fromkeys(measured, 0.0) | times
-    assert set(found) - set(measured) == SECOND | {"vocal_leak", "sing_rate", "lang_acc", "lang_purity"}
+    assert set(found) - set(measured) == SECOND | {"vocal_leak", "sing_rate"} | LANGUAGE
 
 
 @pytest.mark.parametrize("missing", [1, 3, 9, 17])
@@ -180,7 +191,7 @@ def test_without_a_stem_its_metrics_do_not_apply() -> None:
     found = scores(transcriber, clip(stem=False))
     assert transcriber.calls == [("en", False)]
     without = {name for name, score in found.items() if score.status == "not_applicable"}
-    assert without == {name for name in RATES if "_vocals" in name} | VOICE | SECOND | {"lang_acc", "lang_purity"}
+    assert without == {name for name in RATES if "_vocals" in name} | VOICE | SECOND | LANGUAGE
     assert "no voice on its own" in found["halluc_asr_rate"].reason
     assert found["wer_vocals"].reason == "The system gives no vocal stem."
 
@@ -251,7 +262,7 @@ def test_spelling_of_script_and_width_is_no_error() -> None:
 def test_signatures_tell_inputs_and_levels_apart() -> None:
     subject = evaluator(FakeTranscriber("a"))
     signatures = [subject.signature(metric.name) for metric in subject.metrics]
-    assert len(set(signatures)) == len(subject.metrics) == 40
+    assert len(set(signatures)) == len(subject.metrics) == 41
     assert subject.signature("wer").startswith("wer|sep:none|asr:whisper-base@")
     assert "|norm:evalkit-lyrics-2|" in subject.signature("wer")
     assert "|g2p:evalkit-g2p-2|" in subject.signature("per_vocals")
@@ -384,3 +395,31 @@ def test_every_metric_says_what_it_is() -> None:
         assert metric.bounds != (None, None)
     assert len({metric.title for metric in LyricsEvaluator.metrics}) == len(LyricsEvaluator.metrics)
     assert [metric.name for metric in LyricsEvaluator.metrics if metric.headline] == ["wer", "cer", "per", "per_vocals"]
+
+
+class TestTextInTheRightLanguage:
+    ITALIAN = "vorrei cantare per te questa sera sul mare"
+
+    def score(self, transcriber: FakeTranscriber, **options: object) -> Score:
+        subject = LyricsEvaluator(options, lambda name: Path("/nowhere") / name, transcriber)
+        return {score.metric: score for score in subject.score(clip())}["lang_text"]
+
+    def test_only_where_the_profile_asks(self) -> None:
+        found = self.score(FakeTranscriber(" ".join(WORDS), sounds_like="it", free=self.ITALIAN))
+        assert (found.status, found.value) == ("not_applicable", None)
+        assert "text_language" in found.reason
+        with pytest.raises(ConfigError, match="text_language"):
+            self.score(FakeTranscriber("a"), text_language="yes")
+
+    def test_what_sounds_right_is_not_heard_again(self) -> None:
+        transcriber = FakeTranscriber(" ".join(WORDS), sounds_like="en", free=" ".join(WORDS))
+        assert self.score(transcriber, text_language=True).value == 1.0
+        assert transcriber.calls == [("en", False), ("en", True)]
+
+    def test_what_sounds_otherwise_is_heard_in_its_own_language(self) -> None:
+        transcriber = FakeTranscriber(" ".join(WORDS), sounds_like="it", free=self.ITALIAN)
+        found = self.score(transcriber, text_language=True)
+        assert transcriber.calls[-1] == ("it", True)
+        assert found.value == 0.0
+        assert found.details["lines"][0]["language"] == "it"
+        assert "|text:lingua" in found.signature
