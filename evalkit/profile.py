@@ -3,16 +3,32 @@
 import importlib.resources
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalkit.errors import ConfigError
 from evalkit.registry import suggestion
 
 MAX_CHARACTERS = 100_000
 """Longest profile that is read."""
+
+
+class WorkerNeeds(BaseModel):
+    """What each measuring worker needs, where it should not be worked out from its evaluators (`evalkit.needs`).
+
+    Attributes:
+        cpus: Cores.
+        gpus: Share of a GPU.
+        memory_mb: Main memory.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cpus: Annotated[int, Field(ge=1, le=1024)] | None = None
+    gpus: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    memory_mb: Annotated[float, Field(gt=0.0, le=10_000_000.0)] | None = None
 
 
 class Profile(BaseModel):
@@ -23,6 +39,7 @@ class Profile(BaseModel):
     name: str
     title: str = ""
     evaluators: Mapping[str, Mapping[str, Any]]
+    worker: WorkerNeeds = WorkerNeeds()
 
 
 def names() -> list[str]:

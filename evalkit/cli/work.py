@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from evalkit.cli.planning import START_RATE_NAME, Plan, evaluation_rate_name, ge
 from evalkit.executors import Executor, make_executor
 from evalkit.executors.loop import run as work_through
 from evalkit.models.files import ModelFiles
+from evalkit.needs import measuring_need
+from evalkit.profile import WorkerNeeds
 from evalkit.runfolder import RunWriter, load
 from evalkit.runner import Evaluation
 from evalkit.store import EvaluatorInfo, ModelInfo, RunInfo, StageTiming
@@ -82,6 +84,7 @@ class _Todo:
     tasks: Sequence[runner.Task]
     infos: Sequence[EvaluatorInfo]
     measures: bool
+    worker: WorkerNeeds
 
     @property
     def system_models(self) -> list[str]:
@@ -111,13 +114,16 @@ def _find(writer: RunWriter, display: Display, sing: bool, measure: bool, profil
             display.detail(f"{len(there)} songs are there already.")
     infos: list[EvaluatorInfo] = []
     tasks: list[runner.Task] = []
+    worker = WorkerNeeds()
     if measure:
-        infos = runner.describe(profile.load(profile_name or info.profile), ModelFiles().locate)
+        wanted = profile.load(profile_name or info.profile)
+        worker = wanted.worker
+        infos = runner.describe(wanted, ModelFiles().locate)
         writer.update(evaluators=tuple(infos), profile=profile_name or info.profile)
         made_now = {job.song_id for job in jobs}
         songs = [song for song in run.songs if song.id not in made_now]
         tasks = runner.pending(songs, run.prompts, run.scores, infos, _waiting(infos))
-    return _Todo(info=info, jobs=jobs, tasks=tasks, infos=infos, measures=measure)
+    return _Todo(info=info, jobs=jobs, tasks=tasks, infos=infos, measures=measure, worker=worker)
 
 
 def _waiting(infos: Sequence[EvaluatorInfo]) -> set[str]:
@@ -143,7 +149,7 @@ def _work_through(
         watch = _Watch(stage, todo.plan(executor.n_workers), measures=todo.measures)
         evaluation = Evaluation(
             todo.tasks, writer, todo.infos, models=models, cache=cache.folder, watch=watch.scores,
-            time_limit_s=time_limit_s,
+            time_limit_s=time_limit_s, need=measuring_need(todo.infos, _sizes(models), todo.worker),
         )  # fmt: skip
         generation = Generation(
             todo.jobs, writer, models=models, watch=watch.song, time_limit_s=time_limit_s,
@@ -246,6 +252,11 @@ def _measure_sets(
         )
     writer.write_set_scores(setrunner.merge(run.set_scores, tasks, found, infos))
     cache.trim()
+
+
+def _sizes(models: Iterable[str]) -> dict[str, int]:
+    registry = ModelFiles().registry
+    return {name: registry.get(name).size_bytes for name in models}
 
 
 def _folders(models: Sequence[ModelInfo]) -> dict[str, Path]:

@@ -60,7 +60,8 @@ class Need:
     Attributes:
         cpus: Cores it computes on, each by one thread.
         gpus: GPUs, or a fraction of one that it shares.
-        memory_mb: Main memory it grows to; no second worker of a pool is started where less is free.
+        memory_mb: Main memory it grows to; no second worker of a pool is started where less is free, and an actor of a
+            Ray cluster reserves it.
         whole_machine: A whole GPU where there is one, else all cores of a machine.
     """
 

@@ -81,13 +81,24 @@ class RayExecutor:
     def settle(self, need: Need) -> Need:
         """A whole machine is one GPU, or the cores of the largest machine."""
         gpus = ray.cluster_resources().get("GPU", 0.0)
+        memory_mb = max(
+            (_memory_mb(node["Resources"]) for node in ray.nodes() if node["Alive"]), default=need.memory_mb
+        )
+        need = replace(need, memory_mb=min(need.memory_mb, memory_mb))
         if need.whole_machine:
             cores = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=1)
             return replace(need, cpus=1 if gpus else max(1, min(cores, self.n_workers)), gpus=1.0 if gpus else 0.0)
         return replace(need, cpus=min(need.cpus, self.n_workers), gpus=min(need.gpus, gpus))
 
     def has_room(self, pool: Pool[Any], workers: Sequence[Worker]) -> bool:
-        """Whether no actor waits for a place already: Ray knows where there is room, and an autoscaler makes some."""
+        """Whether no actor waits for a place already: Ray knows where there is room, and an autoscaler makes some.
+
+        A second actor of a pool also needs memory that no other one reserves.
+        """
+        reserved_mb = sum(worker.pool.need.memory_mb for worker in workers)
+        is_first = all(worker.pool is not pool for worker in workers)
+        if not is_first and reserved_mb + pool.need.memory_mb > _memory_mb(ray.cluster_resources()):
+            return False
         return all(worker.is_ready for worker in workers if worker.pool is pool) or len(workers) < self.n_workers
 
     def start(self, pool: Pool[Any]) -> Worker:
@@ -118,6 +129,7 @@ class _Actor:
         options: dict[str, Any] = {
             "num_cpus": need.cpus if need.gpus >= 1 else need.cpus * ACTOR_SHARE,
             "num_gpus": need.gpus,
+            "memory": int(need.memory_mb * 2**20),
             "max_restarts": 0,
             "max_task_retries": 0,
             "runtime_env": {"env_vars": thread_environment(need.cpus)},
@@ -167,10 +179,10 @@ class _Actor:
                 raise broken
             self.is_ready = True
         elif time.monotonic() - self._began > START_LIMIT_S:
-            raise EvalkitError(
-                f"An actor with {self.pool.need.cpus} cores and {self.pool.need.gpus:g} GPUs found no place in the Ray "
-                f"cluster within {START_LIMIT_S:g} s.",
-                "See: ray status",
+            need = self.pool.need
+            wanted = f"{need.cpus} cores, {need.gpus:g} GPUs and {need.memory_mb / 1024:.1f} GB"
+            self._why_dead = (
+                f"an actor with {wanted} found no place in the Ray cluster within {START_LIMIT_S:g} s; see: ray status"
             )
 
     def _next(self) -> tuple[str, Any] | None:
@@ -234,6 +246,11 @@ class _FarSide:
             yield event
             if event[0] == "outcome":
                 return
+
+
+def _memory_mb(resources: Mapping[str, float]) -> float:
+    """Memory of a machine or a cluster that actors may reserve; without end where it is not counted."""
+    return resources["memory"] / 2**20 if "memory" in resources else float("inf")
 
 
 def _remote_class() -> Any:

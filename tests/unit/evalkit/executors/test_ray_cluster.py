@@ -19,7 +19,7 @@ from collections import deque
 from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
-from evalkit.executors.base import Outcome, Pool, Progress
+from evalkit.executors.base import Need, Outcome, Pool, Progress
 from evalkit.executors.ray_cluster import RayExecutor
 from evalkit.executors.loop import run
 import ray_helper
@@ -46,7 +46,7 @@ def make(kind, folder):
     node = ray.get_runtime_context().get_node_id()
     def work(task, report):
         with (Path(folder) / "begun").open("a") as file:
-            print(task, node, file=file)
+            print(task, node, os.getpid(), file=file)
         report(("begun", node))
         if kind == "sad" and task == 2:
             raise GenerationError("Two is no number to sing.")
@@ -140,3 +140,40 @@ def test_errors_deaths_hangs_and_a_folder_that_is_not_shared(tmp_path: Path) -> 
         assert sentence in answers["2"]
     assert "does not see the folder" in str(found["said"])
     assert "--out /shared/" in str(found["said"])
+
+
+def test_actors_reserve_what_they_need(tmp_path: Path) -> None:
+    found = in_cluster(
+        tmp_path,
+        """
+        gigabyte = 2**30
+        options = {"num_cpus": 4, "num_gpus": 1, "memory": 5 * gigabyte, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=options)
+        cluster.add_node(num_cpus=4, memory=2 * gigabyte)
+        cluster.wait_for_nodes()
+        executor = RayExecutor(address=cluster.address)
+        answer = {}
+        for name, need in (("small", Need(memory_mb=100)), ("large", Need(memory_mb=1900)),
+                           ("gpu", Need(memory_mb=100, gpus=0.5)), ("huge", Need(memory_mb=1e6))):
+            (folder / "begun").unlink(missing_ok=True)
+            work = pool("plain", list(range(16)), need=need)
+            errors = [event.error for event in run(executor, [work]) if isinstance(event, Outcome)]
+            begun = [line.split()[1:] for line in (folder / "begun").read_text().splitlines()]
+            nodes = {node: len({pid for where, pid in begun if where == node}) for node, _ in begun}
+            answer[name] = {"errors": [error for error in errors if error], "done": len(errors),
+                            "head": nodes.pop(cluster.head_node.node_id, 0), "second": sum(nodes.values())}
+        executor.close()
+        cluster.shutdown()
+        print(json.dumps(answer))
+        """,
+    )
+    for one in found.values():
+        assert isinstance(one, dict)
+        assert (one["done"], one["errors"]) == (16, [])
+    small, large, gpu, huge = (found[name] for name in ("small", "large", "gpu", "huge"))
+    assert small["head"] + small["second"] > 3, "cores alone limit them"  # type: ignore[index]
+    assert large["head"] <= 2, "5 GB hold two"  # type: ignore[index]
+    assert large["second"] <= 1, "2 GB hold one"  # type: ignore[index]
+    assert gpu["second"] == 0, "only the head has a GPU"  # type: ignore[index]
+    assert 1 <= gpu["head"] <= 2, "which two share"  # type: ignore[index]
+    assert (huge["head"], huge["second"]) == (1, 0), "never more than the largest machine has"  # type: ignore[index]
