@@ -13,8 +13,12 @@ from generation.songgeneration2.lelm.tower import KvCache, Layer, Tower
 
 
 def can_fuse(tower: Tower) -> bool:
-    """Whether the kernels run this tower: a GPU, Triton installed, and heads as wide as a power of two."""
-    return _has_kernels(tower.precision.device) and tower.head_dim & (tower.head_dim - 1) == 0
+    """Whether the kernels run this tower: a GPU, Triton, heads as wide as a power of two, and no padded matrices."""
+    return (
+        _has_kernels(tower.precision.device)
+        and tower.head_dim & (tower.head_dim - 1) == 0
+        and all(isinstance(matrix, Tensor) for layer in tower.layers for matrix in layer.matrices)
+    )
 
 
 def can_choose(songs: Sequence[Song], device: torch.device) -> bool:

@@ -47,9 +47,8 @@ class FixedSteps:
         Returns:
             Normed states [rows, 1, dim]; with graphs they stay valid until the next step only.
         """
-        stop = (
-            (start // POSITION_BLOCK + 1) * POSITION_BLOCK if self._fused is None else 0
-        )  # it reads no further anyway
+        # Our kernels read no further than the position anyway: one graph for all.
+        stop = 0 if self._fused is not None else (start // POSITION_BLOCK + 1) * POSITION_BLOCK
         self._inputs[:n_rows].copy_(x)
         self._position.fill_(start)
         if not self._capture:

@@ -62,6 +62,11 @@ class Layer:
     norm1: Tensor
     norm2: Tensor
 
+    @property
+    def matrices(self) -> tuple[Matrix, ...]:
+        """The four matrices, in the order of their use."""
+        return self.qkv, self.out, self.gate_up, self.down
+
 
 POSITION_BLOCK = 256
 """Caches are made of whole blocks of positions."""
