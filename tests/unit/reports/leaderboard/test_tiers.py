@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evalkit.comparison import compare_paired, exchange_p, holm
@@ -132,7 +132,9 @@ def test_more_systems_get_more_exchanges() -> None:
     assert [of[0] for of in found.of] == list(range(1, 41))
 
 
-@given(st.lists(st.floats(-10, 10, allow_nan=False), min_size=6, max_size=12))
+# Differences of rates: below 1e-9 they are rounding, which the exact test takes for none.
+@given(st.lists(st.floats(-10, 10, allow_nan=False).map(lambda x: round(x, 9)), min_size=6, max_size=12))
+@example(each=[0.0, 0.0, 0.0, 0.0, 1e-9, 1e-9])
 def test_the_bound_is_never_below_the_exact_p(each: list[float]) -> None:
     ours, theirs = values(each), values([0.0] * len(each))
     assert bound_p(ours, theirs) >= exchange_p(ours, theirs) - 1e-9
