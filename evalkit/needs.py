@@ -29,7 +29,6 @@ def measuring_need(infos: Iterable[EvaluatorInfo], model_bytes: Mapping[str, int
     loaded_mb = COPIES * sum(model_bytes.get(name, 0) for name in models) / 2**20
     on_gpu = sum(str(info.options.get("device", "cpu")).startswith("cuda") for info in scoring)
     return Need(
-        cpus=given.cpus or 1,
         gpus=min(1.0, GPU_SHARE * on_gpu) if given.gpus is None else given.gpus,
         memory_mb=given.memory_mb or WORKER_MB + loaded_mb,
     )

@@ -18,15 +18,15 @@ MAX_CHARACTERS = 100_000
 class WorkerNeeds(BaseModel):
     """What each measuring worker needs, where it should not be worked out from its evaluators (`evalkit.needs`).
 
+    It computes on one core whatever it needs: with more threads, sums would be rounded otherwise.
+
     Attributes:
-        cpus: Cores.
         gpus: Share of a GPU.
         memory_mb: Main memory.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cpus: Annotated[int, Field(ge=1, le=1024)] | None = None
     gpus: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
     memory_mb: Annotated[float, Field(gt=0.0, le=10_000_000.0)] | None = None
 

@@ -32,15 +32,15 @@ def test_evaluators_on_a_gpu_share_it() -> None:
 
 def test_the_profile_goes_first(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("name: mine\nevaluators: {technical: }\nworker: {cpus: 2, gpus: 0.1, memory_mb: 9000}\n")
+    path.write_text("name: mine\nevaluators: {technical: }\nworker: {gpus: 0.1, memory_mb: 9000}\n")
     given = profile.load(str(path)).worker
     need = measuring_need([info("a", "large", device="cuda")], SIZES, given)
-    assert need == Need(cpus=2, gpus=0.1, memory_mb=9000.0)
+    assert need == Need(cpus=1, gpus=0.1, memory_mb=9000.0)
     none = measuring_need([info("a", device="cuda")], {}, WorkerNeeds(gpus=0.0))
     assert none.gpus == 0.0
 
 
-@pytest.mark.parametrize("line", ["{gpus: 2}", "{cpus: 0}", "{memory_mb: -1}", "{ram: 5}", "{gpus: .nan}"])
+@pytest.mark.parametrize("line", ["{gpus: 2}", "{cpus: 2}", "{memory_mb: -1}", "{ram: 5}", "{gpus: .nan}"])
 def test_what_cannot_be_is_refused_with_the_field(tmp_path: Path, line: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(f"name: mine\nevaluators: {{technical: }}\nworker: {line}\n")

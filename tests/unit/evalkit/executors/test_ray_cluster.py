@@ -6,10 +6,15 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from evalkit.executors.base import Need, Pool
+
 pytest.importorskip("ray", reason="needs Ray: pip install 'music-evalkit[ray]'")
+
+from evalkit.executors import ray_cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
@@ -177,3 +182,21 @@ def test_actors_reserve_what_they_need(tmp_path: Path) -> None:
     assert gpu["second"] == 0, "only the head has a GPU"  # type: ignore[index]
     assert 1 <= gpu["head"] <= 2, "which two share"  # type: ignore[index]
     assert (huge["head"], huge["second"]) == (1, 0), "never more than the largest machine has"  # type: ignore[index]
+
+
+def test_no_second_actor_where_memory_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8.0, "memory": 5000.0 * 2**20})
+    executor = object.__new__(ray_cluster.RayExecutor)
+    executor._n_workers, executor._n_there, executor._looked = 8, 8, float("inf")
+    pools = [Pool(name=name, make=dict, arguments={}, need=Need(memory_mb=2000)) for name in ("sing", "measure")]
+
+    def worker(pool: Pool[object]) -> SimpleNamespace:
+        return SimpleNamespace(pool=pool, is_ready=True)
+
+    first, second = pools
+    assert executor.has_room(first, [worker(first)])  # type: ignore[list-item]
+    assert not executor.has_room(first, [worker(first), worker(first)])  # type: ignore[list-item]
+    assert not executor.has_room(first, [worker(first), worker(second)])  # type: ignore[list-item]
+    assert executor.has_room(second, [worker(first), worker(first)])  # type: ignore[list-item]

@@ -140,6 +140,8 @@ def test_steps_equal_plain_steps(capture, rows, monkeypatch):
     x = randn(rows, 12, model.config.dim, seed=4)
     with model.first_stage() as first, torch.inference_mode():
         tower = first.tower
+        for number, weight in enumerate([tower.norm, *(n for one in tower.layers for n in (one.norm1, one.norm2))]):
+            weight.copy_(1 + 0.3 * randn(len(weight), seed=10 + number))  # ones could stand for each other
         plain, fused = KvCache(tower, rows, 12), KvCache(tower, rows, 12)
         plain.by_channel = False
         fused.keys = fused.keys.contiguous()
@@ -214,6 +216,18 @@ def test_choosing_the_mixed_stream(params):
     assert expected[3] != EOS
     before[: choice.songs, 0, choice.column] = expected
     assert torch.equal(choice.codes, before)  # nothing else was written
+
+
+def test_the_smallest_number_does_not_draw_what_is_banned():
+    choice = Choice(1)
+    banned = torch.zeros(choice.songs, CODE_SIZE + 1, dtype=torch.bool, device=DEVICE)
+    banned[:, :3] = True
+    choice.uniforms.zero_()
+    kernels.choose_mixed_codes(
+        choice.logits[:, 0], choice.codes, choice.column, choice.frame,
+        places=choice.places, banned=banned, uniforms=choice.uniforms, params=SamplingParams(top_k=20_000),
+    )  # fmt: skip
+    assert choice.codes[: choice.songs, 0, choice.column].tolist() == [3] * choice.songs
 
 
 @pytest.mark.parametrize("params", CHOICES, ids=str)
