@@ -79,10 +79,16 @@ def evaluator(transcriber: FakeTranscriber) -> LyricsEvaluator:
     return LyricsEvaluator({}, lambda name: Path("/nowhere") / name, transcriber)
 
 
-def clip(language: str = "en", sections: tuple[Section, ...] = SECTIONS, *, stem: bool = True) -> Clip:
+def clip(
+    language: str = "en",
+    sections: tuple[Section, ...] = SECTIONS,
+    *,
+    stem: bool = True,
+    line_languages: tuple[str, ...] = (),
+) -> Clip:
     audio = Audio(samples=np.zeros((2, 6 * 48_000), np.float32), sample_rate=48_000)
     return Clip(
-        prompt=Prompt(id="p", language=language, sections=sections),
+        prompt=Prompt(id="p", language=language, sections=sections, line_languages=line_languages),
         song=Song(prompt_id="p", system="s", take=0, seed=1, status="ok"),
         mix=audio,
         stems={"vocals": audio} if stem else {},
@@ -423,3 +429,13 @@ class TestTextInTheRightLanguage:
         assert found.value == 0.0
         assert found.details["lines"][0]["language"] == "it"
         assert "|text:lingua" in found.signature
+
+    def test_where_a_lyric_switches_the_voice_is_judged_and_the_text_is_not(self) -> None:
+        n_lines = sum(len(section.lines) for section in SECTIONS)
+        languages = ("it", *["en"] * (n_lines - 1))
+        transcriber = FakeTranscriber(" ".join(WORDS), sounds_like="it", free=self.ITALIAN)
+        subject = LyricsEvaluator({"text_language": True}, lambda name: Path("/nowhere") / name, transcriber)
+        found = {score.metric: score for score in subject.score(clip(line_languages=languages))}
+        assert found["lang_acc"].value == 1.0
+        assert found["lang_text"].status == "not_applicable"
+        assert "switches" in found["lang_text"].reason
