@@ -105,6 +105,22 @@ class Transcript:
         return cls(**{**record, "segments": segments, "languages": languages})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What a recogniser is asked to write down.
+
+    Attributes:
+        audio: Any rate and number of channels.
+        language: Two- or three-letter code; must be known to the recogniser.
+        voice: Where singing is, in order, if the recording is a separated voice; only that is transcribed. None for a
+            mix.
+    """
+
+    audio: Audio
+    language: str
+    voice: Sequence[Stretch] | None = None
+
+
 class Transcriber(Protocol):
     """Turns a recording into words."""
 
@@ -130,3 +146,15 @@ class Transcriber(Protocol):
             The transcript; no segments if nothing was heard.
         """
         ...
+
+
+def transcribe_all(transcriber: Transcriber, recordings: Sequence[Recording]) -> list[Transcript]:
+    """Transcripts of several recordings, in their order: together if the recogniser can, else one by one.
+
+    Either way gives the same transcripts; a recogniser that listens to many at once has a method of this name.
+    """
+    together = getattr(transcriber, "transcribe_all", None)
+    if together is not None:
+        found: list[Transcript] = together(recordings)
+        return found
+    return [transcriber.transcribe(one.audio, one.language, voice=one.voice) for one in recordings]
