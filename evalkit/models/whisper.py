@@ -1,4 +1,4 @@
-"""Whisper for singing: one door, two engines, and a decoding rule that gives the same text every time.
+"""Whisper for singing: one door, three engines, and a decoding rule that gives the same text every time.
 
 A bare temperature 0 loops on sung audio, and Whisper's usual remedy draws random numbers. Here a chunk that fails
 the usual checks is cut at a pause and decoded again, then decoded without repeats, and only then sampled, from a fixed
@@ -8,6 +8,7 @@ seed.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from evalkit import audio as audio_door
 from evalkit.errors import ConfigError
 from evalkit.models import activity, boilerplate, loops
 from evalkit.models.activity import Span
-from evalkit.models.transcript import ChunkLanguage, Segment, Stretch, Transcriber, Transcript
-from evalkit.models.whisper_engines import BEAM_SIZE, SAMPLE_RATE, Engine, FasterWhisper, OpenAIWhisper
+from evalkit.models.transcript import ChunkLanguage, Recording, Segment, Stretch, Transcriber, Transcript
+from evalkit.models.whisper_engines import BEAM_SIZE, SAMPLE_RATE, Engine, FasterWhisper, OpenAIWhisper, TogetherWhisper
 from evalkit.types import Audio, FloatArray
 
 RULE = "ladder2"
@@ -36,16 +37,20 @@ SEED = 20_261_122
 MIN_CHUNK_S = 0.1
 MIN_LANGUAGE_PROB = 0.01
 
-_ENGINES: dict[str, Callable[..., Engine]] = {"faster-whisper": FasterWhisper, "openai-whisper": OpenAIWhisper}
+_ENGINES: dict[str, Callable[..., Engine]] = {
+    "faster-whisper": FasterWhisper,
+    "together": TogetherWhisper,
+    "openai-whisper": OpenAIWhisper,
+}
 
 
 def make_transcriber(engine: str, model_folder: Path, options: Mapping[str, Any] | None = None) -> Transcriber:
     """Load a Whisper model.
 
     Args:
-        engine: ``"faster-whisper"`` or ``"openai-whisper"``.
+        engine: ``"faster-whisper"``, ``"together"`` (the same, many windows at once) or ``"openai-whisper"``.
         model_folder: Folder of the weights.
-        options: ``compute_type`` (default ``"float32"``) and ``device`` (default ``"cpu"``), faster-whisper only.
+        options: ``compute_type`` (default ``"float32"``) and ``device`` (default ``"cpu"``), but for openai-whisper.
 
     Returns:
         A transcriber that keeps nothing between recordings.
@@ -115,6 +120,51 @@ class _Attempt:
         return not self.loops and all(segment.avg_logprob >= MIN_AVG_LOGPROB for segment in self.segments)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """A recording as the engine gets it: mono at 16 kHz [time], and where the voice is."""
+
+    samples: FloatArray
+    language: str
+    voice: list[Span] | None
+
+    @classmethod
+    def of(cls, recording: Recording) -> "_Prepared":
+        samples = audio_door.resample(audio_door.to_mono(recording.audio), SAMPLE_RATE).samples[0]
+        voice = recording.voice
+        spans = None if voice is None else activity.to_spans(voice, SAMPLE_RATE, len(samples))
+        return cls(samples=samples, language=recording.language, voice=spans)
+
+    @property
+    def active_share(self) -> float | None:
+        if self.voice is None:
+            return None
+        return sum(span.size for span in self.voice) / max(1, len(self.samples))
+
+    def pieces(self) -> list[Span]:
+        """What is decoded at a time."""
+        if self.voice is not None:
+            chunks = activity.chunks_of_voice(self.voice, SAMPLE_RATE)
+        else:
+            # Any level will do: Whisper scales its input.
+            chunks = [Span(0, len(self.samples))] if np.any(self.samples) else []
+        cut = (piece for chunk in chunks for piece in activity.quiet_chunks(self.samples, SAMPLE_RATE, chunk))
+        return [piece for piece in cut if piece.size >= MIN_CHUNK_S * SAMPLE_RATE]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chunk:
+    """What was heard in a piece, and what it took."""
+
+    segments: tuple[Segment, ...]
+    languages: tuple[ChunkLanguage, ...]
+    counts: Counter[str]
+
+
+def _one_by_one(jobs: Sequence[Callable[[], _Chunk]]) -> list[_Chunk]:
+    return [job() for job in jobs]
+
+
 class WhisperTranscriber:
     """The policy around an engine: resampling, chunks, ladder, filters.
 
@@ -136,33 +186,41 @@ class WhisperTranscriber:
 
     def transcribe(self, audio: Audio, language: str, *, voice: Sequence[Stretch] | None = None) -> Transcript:
         """Transcribe one recording (see `evalkit.models.transcript.Transcriber`)."""
-        samples = audio_door.resample(audio_door.to_mono(audio), SAMPLE_RATE).samples[0]
+        return self.transcribe_all([Recording(audio=audio, language=language, voice=voice)])[0]
+
+    def transcribe_all(self, recordings: Sequence[Recording]) -> list[Transcript]:
+        """Transcribe several recordings, their chunks side by side if the engine listens to many at once."""
+        prepared = [_Prepared.of(recording) for recording in recordings]
+        places = [(one, piece) for one in prepared for piece in one.pieces()]
+        jobs = [partial(self._listen, one, piece) for one, piece in places]
+        together = getattr(self._engine, "together", _one_by_one)
+        heard: dict[int, list[_Chunk]] = {id(one): [] for one in prepared}
+        for (one, _), chunk in zip(places, together(jobs), strict=True):
+            heard[id(one)].append(chunk)
+        return [self._transcript(one, heard[id(one)]) for one in prepared]
+
+    def _listen(self, recording: _Prepared, piece: Span) -> _Chunk:
+        counts = Counter(chunks=1)
+        languages = self._languages(recording.samples, piece, recording.voice)
+        best = self._climb(recording.samples, piece, recording.language, counts)
+        return _Chunk(segments=best.segments, languages=tuple(languages), counts=counts)
+
+    def _transcript(self, recording: _Prepared, chunks: Sequence[_Chunk]) -> Transcript:
         counts: Counter[str] = Counter()
-        spans = None if voice is None else activity.to_spans(voice, SAMPLE_RATE, len(samples))
-        if spans is not None:
-            chunks = activity.chunks_of_voice(spans, SAMPLE_RATE)
-        else:
-            # Any level will do: Whisper scales its input.
-            chunks = [Span(0, len(samples))] if np.any(samples) else []
-        segments: list[Segment] = []
-        languages: list[ChunkLanguage] = []
         for chunk in chunks:
-            for piece in activity.quiet_chunks(samples, SAMPLE_RATE, chunk):
-                if piece.size >= MIN_CHUNK_S * SAMPLE_RATE:
-                    counts["chunks"] += 1
-                    languages.extend(self._languages(samples, piece, spans))
-                    segments.extend(self._climb(samples, piece, language, counts).segments)
-        kept = self._filter(segments, spans, counts)
+            counts += chunk.counts
+        segments = [segment for chunk in chunks for segment in chunk.segments]
+        kept = self._filter(segments, recording.voice, counts)
         counts["segments"] = len(kept)
         names = ("chunks", "segments", "retries", "split", "no_repeat", "sampled", "gave_up")
         dropped = ("dropped_boilerplate", "dropped_silence", "dropped_inactive", "dropped_loop_words")
         return Transcript(
-            language=language,
+            language=recording.language,
             segments=tuple(kept),
             decoding={name: counts[name] for name in (*names, *dropped)},
-            active_share=None if spans is None else sum(span.size for span in spans) / max(1, len(samples)),
+            active_share=recording.active_share,
             raw_text="".join(segment.text for segment in segments).strip(),
-            languages=tuple(languages),
+            languages=tuple(language for chunk in chunks for language in chunk.languages),
         )
 
     def _languages(self, samples: FloatArray, span: Span, voice: list[Span] | None) -> list[ChunkLanguage]:

@@ -1,13 +1,16 @@
-"""The two Whisper engines, as plain decoders of at most 28 seconds; all policy is in `evalkit.models.whisper`."""
+"""The three Whisper engines, as plain decoders of at most 28 seconds; all policy is in `evalkit.models.whisper`."""
 
 import importlib.metadata
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from evalkit.errors import ModelError, missing_package
+from evalkit.errors import ConfigError, ModelError, missing_package
 from evalkit.models.transcript import Segment, Word
 from evalkit.types import FloatArray
+
+T = TypeVar("T")
 
 SAMPLE_RATE = 16_000
 BEAM_SIZE = 5
@@ -302,3 +305,49 @@ class OpenAIWhisper:
             for segment in result["segments"]
             if segment["text"].strip()
         ]
+
+
+class TogetherWhisper(FasterWhisper):
+    """faster-whisper on our own network (`evalkit.models.whisper_network`): many windows at once, the same values.
+
+    Args:
+        folder: A converted model as for `FasterWhisper`, not quantised.
+        compute_type: ``float32``, or on a GPU ``float16`` or ``bfloat16``.
+        device: ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        ConfigError: the arithmetic is not built.
+    """
+
+    def __init__(self, folder: Path, compute_type: str = "float32", device: str = "cpu") -> None:
+        known = ("float32",) if device == "cpu" else ("float32", "float16", "bfloat16")
+        if compute_type not in known:
+            raise ConfigError(
+                f"The engine together has no compute_type {compute_type!r} on {device}.",
+                f"Use one of: {', '.join(known)}; or the engine faster-whisper.",
+            )
+        super().__init__(folder, compute_type, device)
+
+    @staticmethod
+    def describe(compute_type: str = "float32", device: str = "cpu") -> str:
+        """Name, versions and arithmetic; nothing is loaded."""
+        versions = [importlib.metadata.version(name).partition("+")[0] for name in ("faster-whisper", "torch")]
+        where = "" if device == "cpu" else f"-{device}"
+        return f"together1+faster-whisper{versions[0]}+torch{versions[1]}-{compute_type}{where}"
+
+    def _load(self) -> Any:
+        from evalkit.models.whisper_together import load
+
+        if not (self._folder / "tokenizer.json").is_file():
+            raise ModelError(f"The folder {self._folder} holds no tokenizer.json.", "Run: evalkit models verify")
+        return load(self._folder, self._compute_type, self._device)
+
+    def sample(self, samples: FloatArray, language: str, *, temperature: float, seed: int) -> list[Segment]:
+        """Draw tokens at ``temperature``."""
+        with self._model.model.seeded(seed):
+            return self._run(self._model, samples, language, temperature=temperature, best_of=5)
+
+    def together(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
+        """Results of jobs that call this engine; what they ask for at the same time is computed together."""
+        found: list[T] = self._model.model.together(jobs)
+        return found

@@ -1,11 +1,12 @@
-"""Weights for openai-whisper, from OpenAI's own files or read back from a CTranslate2 model.
+"""Whisper's weights under OpenAI's names, from OpenAI's own files or read back from a CTranslate2 model.
 
-The second lets both engines run on the very same file, which is how one proves the other.
+The second lets all engines run on the very same file, which is how one proves the other.
 """
 
 import json
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -57,6 +58,42 @@ def read_ctranslate2(path: Path) -> Arrays:
     return arrays
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhisperWeights:
+    """What a CTranslate2 model of Whisper holds.
+
+    Attributes:
+        dims: OpenAI's dimensions (``n_mels``, ``n_audio_ctx``, ``n_text_layer`` ...).
+        state: Arrays in float32 by OpenAI's names.
+        alignment_heads: Layer and head of the attentions that follow the sound in time.
+        config: ``config.json``: tokens that are suppressed, and others.
+    """
+
+    dims: Mapping[str, int]
+    state: Mapping[str, npt.NDArray[np.float32]]
+    alignment_heads: tuple[tuple[int, int], ...]
+    config: Mapping[str, Any]
+
+
+def read_weights(folder: Path) -> WhisperWeights:
+    """Read ``model.bin`` and ``config.json`` of a CTranslate2 model.
+
+    Raises:
+        ModelError: they are damaged, quantised to integers, or do not fit together.
+    """
+    try:
+        dims, state = to_openai(read_ctranslate2(folder / "model.bin"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        heads = tuple((int(layer), int(head)) for layer, head in config.get("alignment_heads") or _upper_half(dims))
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, OSError) as error:
+        raise ModelError(
+            f"{folder / 'model.bin'} does not fit Whisper ({_first_line(error)}).", "Run: evalkit models verify"
+        ) from error
+    if any(not (0 <= layer < dims["n_text_layer"] and 0 <= head < dims["n_text_head"]) for layer, head in heads):
+        raise ModelError(f"{folder / 'config.json'} names alignment heads that the model does not have.")
+    return WhisperWeights(dims=dims, state=state, alignment_heads=heads, config=config)
+
+
 def load_openai_model(folder: Path) -> Any:
     """Build OpenAI's ``Whisper`` module with the weights found in ``folder``, float32, ready to transcribe.
 
@@ -92,15 +129,13 @@ def _from_checkpoint(path: Path) -> Any:
 def _from_ctranslate2(folder: Path) -> Any:
     import torch
 
-    arrays = read_ctranslate2(folder / "model.bin")
+    weights = read_weights(folder)
     try:
-        dims, state = to_openai(arrays)
-        model = _build(dims, {name: torch.from_numpy(array.copy()) for name, array in state.items()})
+        model = _build(weights.dims, {name: torch.from_numpy(array.copy()) for name, array in weights.state.items()})
     except (KeyError, IndexError, RuntimeError) as error:
         raise ModelError(f"{folder / 'model.bin'} does not fit Whisper ({_first_line(error)}).") from error
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    mask = torch.zeros(dims["n_text_layer"], dims["n_text_head"], dtype=torch.bool)
-    for layer, head in config.get("alignment_heads") or _upper_half(dims):
+    mask = torch.zeros(weights.dims["n_text_layer"], weights.dims["n_text_head"], dtype=torch.bool)
+    for layer, head in weights.alignment_heads:
         mask[layer, head] = True
     model.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
     return model
@@ -117,7 +152,7 @@ def to_openai(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[dict[str, int], A
     """
     weights = {name: array for name, array in arrays.items() if array.ndim}
     if any(array.dtype not in _FLOATS for name, array in weights.items() if name.endswith("/weight")):
-        raise ModelError("The CTranslate2 model is quantised; openai-whisper needs float16 or float32 weights.")
+        raise ModelError("The CTranslate2 model is quantised; this engine needs float16 or float32 weights.")
     state: Arrays = {
         "encoder.positional_embedding": weights["encoder/position_encodings/encodings"],
         "decoder.positional_embedding": weights["decoder/position_encodings/encodings"],

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from evalkit.models.blocked import HAS_ONEDNN, BlockedMatrix
+
 _FEW_ROWS = 4
 """Up to so many rows column blocks are faster than oneDNN."""
 
@@ -19,7 +21,6 @@ _PREPARED_ROWS = 64
 
 _BLOCK_NUMBERS = 2**20
 _ALIGNED_OUTPUTS = 16
-_ALIASING_BYTES = 4096
 
 
 class Packed:
@@ -35,7 +36,7 @@ class Packed:
 
     def __init__(self, weight: Tensor) -> None:
         self.n_out, n_in = weight.shape
-        self._blocks: Tensor | None = None
+        self._blocked: BlockedMatrix | None = None
         n_parts = torch.get_num_threads()
         width = -(-self.n_out // (n_parts * _ALIGNED_OUTPUTS)) * _ALIGNED_OUTPUTS
         parts = functional.pad(weight, (0, 0, 0, n_parts * width - self.n_out)).view(n_parts, width, n_in)
@@ -49,10 +50,10 @@ class Packed:
 
     def product(self, rows: Tensor) -> Tensor:
         """Rows float32 [rows, in] to products [rows, out]."""
-        if self._blocks is None and _FEW_ROWS < len(rows) <= _PREPARED_ROWS and _HAS_ONEDNN:
+        if self._blocked is None and _FEW_ROWS < len(rows) <= _PREPARED_ROWS and HAS_ONEDNN:
             self._turn_over()
-        if self._blocks is not None:
-            return _onednn(rows, self._blocks)[:, : self.n_out]
+        if self._blocked is not None:
+            return self._blocked.product(rows)
         batch = rows.expand(len(self._pieces[0]), -1, -1)
         parts = [torch.bmm(batch, self._columns(piece.float())) for piece in self._pieces]
         product = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
@@ -64,10 +65,7 @@ class Packed:
     def _turn_over(self) -> None:
         whole = torch.cat([self._columns(piece) for piece in self._pieces], dim=2)
         weight = whole.transpose(1, 2).flatten(0, 1)[: self.n_out].float()
-        # Results of several rows, each a multiple of a page long, would fall on the same lines of the cache.
-        if self.n_out * weight.element_size() % _ALIASING_BYTES == 0:
-            weight = functional.pad(weight, (0, 0, 0, _ALIGNED_OUTPUTS))
-        self._blocks = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _PREPARED_ROWS)
+        self._blocked = BlockedMatrix(weight, _PREPARED_ROWS)
         self._pieces = ()
 
 
@@ -121,11 +119,3 @@ def linear(x: Tensor, weight: Matrix) -> Tensor:
         return functional.linear(x, weight)
     product = weight.product(x.reshape(-1, x.shape[-1]))
     return product if x.dim() == 2 else product.reshape(*x.shape[:-1], weight.n_out)
-
-
-def _onednn(x: Tensor, weight: Tensor) -> Tensor:
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
-    return product
-
-
-_HAS_ONEDNN: bool = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")

@@ -1,0 +1,116 @@
+"""Jobs that meet at one costly thing: what several of them ask for at the same time is answered together.
+
+Each job runs in a thread of its own, but threads only take turns: all wait until every one of them has asked for
+something or has ended, and then the waiting ones are served in the order of the jobs. So it is always the same requests
+that meet, whatever the machine is doing, and never more than one thread computes.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+Request = TypeVar("Request")
+T = TypeVar("T")
+
+Answers = Sequence[tuple[int, Any]]
+"""Number of a request among those that wait, and its answer; an exception is raised where it was asked for."""
+
+
+class Rendezvous(Generic[Request]):
+    """Runs jobs and answers their requests.
+
+    Args:
+        serve: Given all requests that wait, answers at least one of them.
+        n_places: Jobs that are under way at the same time.
+    """
+
+    def __init__(self, serve: Callable[[Sequence[Request]], Answers], n_places: int) -> None:
+        self._serve, self._n_places = serve, n_places
+        self._here = threading.local()
+
+    def ask(self, request: Request) -> Any:
+        """The answer to a request; asked outside of a job, it is served alone and at once."""
+        seat: _Seat | None = getattr(self._here, "seat", None)
+        if seat is None:
+            ((_, answer),) = self._serve([request])
+            return _given(answer)
+        return seat.ask(request)
+
+    def run(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
+        """Results of jobs, in their order.
+
+        Raises:
+            Exception: what the first of the jobs that failed raised; all others are finished or were never begun.
+        """
+        turn = threading.Condition()
+        waiting = [_Seat(job, turn, self._here) for job in reversed(jobs)]
+        seats, present = waiting[::-1], list[_Seat]()
+        try:
+            while waiting or present:
+                while waiting and len(present) < self._n_places and not any(seat.error for seat in seats):
+                    present.append(waiting.pop())
+                    present[-1].start()
+                _wait_for_all(present, turn)
+                present = [seat for seat in present if not seat.has_ended]
+                if any(seat.error for seat in seats):
+                    waiting.clear()
+                if present and not (waiting and len(present) < self._n_places):
+                    for number, answer in self._serve([seat.request for seat in present]):
+                        present[number].answer(answer)
+        finally:
+            for seat in present:  # only where serving itself failed, or was interrupted
+                seat.answer(RuntimeError("What would have answered has ended."))
+        for seat in seats:
+            if seat.error is not None:
+                raise seat.error
+        return [seat.result for seat in seats]
+
+
+class _Seat:
+    """One job: its thread, and what it waits for."""
+
+    def __init__(self, job: Callable[[], Any], turn: threading.Condition, here: threading.local) -> None:
+        self._job, self._turn, self._here = job, turn, here
+        self.is_running = self.has_ended = False
+        self.request: Any = None
+        self.result: Any = None
+        self.error: Exception | None = None
+        self._answer: list[Any] = []
+
+    def start(self) -> None:
+        self.is_running = True
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def ask(self, request: Any) -> Any:
+        with self._turn:
+            self.request, self.is_running = request, False
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: self.is_running)
+        return _given(self._answer.pop())
+
+    def answer(self, answer: Any) -> None:
+        with self._turn:
+            self._answer.append(answer)
+            self.is_running = True
+            self._turn.notify_all()
+
+    def _run(self) -> None:
+        self._here.seat = self
+        try:
+            self.result = self._job()
+        except Exception as error:
+            self.error = error
+        with self._turn:
+            self.is_running, self.has_ended = False, True
+            self._turn.notify_all()
+
+
+def _wait_for_all(seats: Sequence[_Seat], turn: threading.Condition) -> None:
+    with turn:
+        turn.wait_for(lambda: not any(seat.is_running for seat in seats))
+
+
+def _given(answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
