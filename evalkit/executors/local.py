@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
+from evalkit.executors import gpu_share
 from evalkit.executors.base import Need, Pool, Report, Worker, WorkFunction
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -106,7 +107,7 @@ class _Process:
         self.connection, theirs = context.Pipe()
         arguments = (theirs, os.getpid(), pool.make, dict(pool.arguments))
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
-        with _environment(pool.need.cpus, gpu), _interruption_later():
+        with _environment(pool.need, gpu), _interruption_later():
             self._process.start()
         theirs.close()
         self.is_ready = False
@@ -190,6 +191,7 @@ def _serve(connection: Connection, parent: int, make: Callable[..., WorkFunction
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError, ConnectionResetError):
         try:
+            gpu_share.keep_to_share()
             work = make(**arguments)
         except EvalkitError as error:
             connection.send(("broken", error))
@@ -229,15 +231,15 @@ def _end_with_parent(parent: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def thread_environment(n_threads: int) -> dict[str, str]:
-    """Variables that hold a process to so many computing threads."""
-    return dict.fromkeys(THREAD_VARIABLES, str(n_threads))
+def worker_environment(need: Need) -> dict[str, str]:
+    """Variables that hold a process to its computing threads and to its part of a GPU."""
+    return dict.fromkeys(THREAD_VARIABLES, str(need.cpus)) | gpu_share.environment(need.gpus)
 
 
 @contextlib.contextmanager
-def _environment(n_threads: int, gpu: str | None) -> Iterator[None]:
+def _environment(need: Need, gpu: str | None) -> Iterator[None]:
     """Of processes started inside: processes times threads should be the cores there are, and each has its own GPU."""
-    wanted = thread_environment(n_threads) | ({"CUDA_VISIBLE_DEVICES": gpu} if gpu is not None else {})
+    wanted = worker_environment(need) | ({"CUDA_VISIBLE_DEVICES": gpu} if gpu is not None else {})
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

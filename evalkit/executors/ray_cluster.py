@@ -17,8 +17,9 @@ from typing import Any
 
 from evalkit import __version__
 from evalkit.errors import ConfigError, EvalkitError, MissingDependencyError
+from evalkit.executors import gpu_share
 from evalkit.executors.base import Need, Pool, Worker, WorkFunction
-from evalkit.executors.local import do, thread_environment
+from evalkit.executors.local import do, worker_environment
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -132,7 +133,7 @@ class _Actor:
             "memory": int(need.memory_mb * 2**20),
             "max_restarts": 0,
             "max_task_retries": 0,
-            "runtime_env": {"env_vars": thread_environment(need.cpus)},
+            "runtime_env": {"env_vars": worker_environment(need)},
         }
         self._actor = _remote_class().options(**options).remote(__version__, tuple(map(str, pool.shared)))
         self._loading: Any = self._actor.load.remote(pool.make, dict(pool.arguments))
@@ -227,6 +228,7 @@ class _FarSide:
                     "Put the run where all machines see it at the same path: --out /shared/…; see docs/scale.md.",
                 )
         try:
+            gpu_share.keep_to_share()
             self._work = make(**arguments)
         except EvalkitError as error:
             return error

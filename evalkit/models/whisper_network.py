@@ -199,6 +199,12 @@ class WhisperNetwork:
         self._vocabulary = self._words(self._embedding)
         self._state = {}
 
+    @property
+    def window_bytes(self) -> int:
+        """Memory of one window while it is written down, for as long a text as it may have."""
+        layers, width, longest = len(self._decoder), self._embedding.shape[1], self.n_context // 2 + _FIRST_CAPACITY
+        return 2 * layers * width * (self._frames + BEAMS * longest) * self._embedding.element_size()
+
     @torch.inference_mode()
     def encode(self, mel: npt.NDArray[np.float32]) -> Heard:
         """Listen to one window.

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import ModelError
+from evalkit.executors import gpu_share
 from evalkit.models.rendezvous import Rendezvous
 from evalkit.models.whisper_network import BEAMS, TRACKS, Entry, Heard, Track, WhisperNetwork
 from evalkit.models.whisper_search import BeamSearch, Rules, Sampling, Search
@@ -92,6 +93,7 @@ class TogetherModel:
         network: Loaded.
         tokens: Number of each special token by its text, such as ``<|notimestamps|>``.
         config: ``config.json`` of the CTranslate2 model.
+        memory_bytes: What the windows that are under way may take; it decides how many there are, not what they give.
     """
 
     device = "cpu"
@@ -99,11 +101,13 @@ class TogetherModel:
 
     device_index = (0,)
 
-    def __init__(self, network: WhisperNetwork, tokens: Mapping[str, int], config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, network: WhisperNetwork, tokens: Mapping[str, int], config: Mapping[str, Any], memory_bytes: int
+    ) -> None:
         self._network, self._tokens, self._config = network, tokens, config
         self._languages = {text: number for text, number in tokens.items() if _is_language(text, number, config)}
         self._of_job = threading.local()
-        self._rendezvous: Rendezvous[Any] = Rendezvous(self._serve, TRACKS)
+        self._rendezvous: Rendezvous[Any] = Rendezvous(self._serve, self.n_places(memory_bytes))
 
     @property
     def is_multilingual(self) -> bool:
@@ -114,6 +118,10 @@ class TogetherModel:
     def n_mels(self) -> int:
         """Mel bands of the features."""
         return self._network.n_mels
+
+    def n_places(self, memory_bytes: int) -> int:
+        """Windows that may be under way at the same time."""
+        return min(TRACKS, max(1, memory_bytes // self._network.window_bytes))
 
     def together(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
         """Results of jobs that call this model; what they ask for at the same time is computed together."""
@@ -272,6 +280,20 @@ def _is_language(text: str, number: int, config: Mapping[str, Any]) -> bool:
     return number in known if known else False
 
 
+CPU_MEMORY_BYTES = 2_000_000_000
+"""For windows under way on a CPU."""
+
+_GPU_PART = 0.5
+
+
+def _memory_bytes(device: str) -> int:
+    """For windows under way: on a GPU, half of what is left of this process's share once the weights are there."""
+    if device == "cpu":
+        return CPU_MEMORY_BYTES
+    share = gpu_share.share() * torch.cuda.get_device_properties(device).total_memory
+    return int(_GPU_PART * max(0.0, share - torch.cuda.memory_allocated(device)))
+
+
 def load(folder: Path, compute_type: str, device: str) -> Any:
     """faster-whisper's ``WhisperModel`` with our network in it.
 
@@ -296,7 +318,7 @@ def load(folder: Path, compute_type: str, device: str) -> Any:
             special = {text: number for text, number in self.hf_tokenizer.get_vocab().items() if text.startswith("<|")}
             weights = read_weights(folder)
             network = WhisperNetwork(weights, device=device, dtype=getattr(torch, compute_type))
-            self.model = TogetherModel(network, special, weights.config)
+            self.model = TogetherModel(network, special, weights.config, _memory_bytes(device))
             self.feat_kwargs = self._get_feature_kwargs(str(folder))
             self.feature_extractor = FeatureExtractor(**self.feat_kwargs)
             self.input_stride = 2
