@@ -174,7 +174,7 @@ class WhisperNetwork:
     """
 
     def __init__(self, weights: WhisperWeights, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> None:
-        self._state, self._device, self._dtype = weights.state, torch.device(device), dtype
+        self._state, self._device, self._dtype = dict(weights.state), torch.device(device), dtype
         dims = weights.dims
         self.n_mels, self.n_vocab, self.n_context = dims["n_mels"], dims["n_vocab"], dims["n_text_ctx"]
         self._frames = dims["n_audio_ctx"]
@@ -284,7 +284,8 @@ class WhisperNetwork:
         return logits, torch.stack([looks[layer][head] for layer, head in self._alignment_heads]).float()
 
     def _tensor(self, name: str) -> Tensor:
-        return torch.from_numpy(self._state[name].copy()).to(self._device, self._dtype)
+        # Each is used once; what has become a matrix need not be kept in its old layout.
+        return torch.from_numpy(self._state.pop(name)).to(self._device, self._dtype)
 
     def _linear(self, names: Sequence[str], rows: int | None, scaled: Sequence[str] = ()) -> _Linear:
         """Matrices that read the same rows, as one; ``scaled`` ones give their results already scaled for attention."""
