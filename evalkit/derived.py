@@ -61,19 +61,22 @@ class Derived:
             signature: All else it depends on: model and its digest, options, versions.
             make: Computes the record; JSON values and numeric arrays only.
         """
-
-        def find() -> Record:
+        key = ("stored", source, signature)
+        if not self.knows(source, signature):
+            self._memory[key] = record = make()
             digest = self._digests.get(source)
-            if digest is None or self._store is None:
-                return make()
-            key = record_key(digest, signature)
-            found = self._store.get(key)
-            if found is None:
-                found = make()
-                self._store.put(key, found)
-            return found
+            if digest is not None and self._store is not None:
+                self._store.put(record_key(digest, signature), record)
+        return cast(Record, self._memory[key])
 
-        return self.once(("stored", source, signature), find)
+    def knows(self, source: str, signature: str) -> bool:
+        """Whether `stored` would find a record without making it; what is found on disk stays in memory."""
+        key, digest = ("stored", source, signature), self._digests.get(source)
+        if key not in self._memory and digest is not None and self._store is not None:
+            found = self._store.get(record_key(digest, signature))
+            if found is not None:
+                self._memory[key] = found
+        return key in self._memory
 
 
 def record_key(digest: str, signature: str) -> str:

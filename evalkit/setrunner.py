@@ -126,13 +126,13 @@ def evaluate_sets(
     """
     by_name = {info.name: info for info in infos}
     folder = folder.resolve()
-    largest = max((len(task.songs) for task in tasks), default=1)
     pool: Pool[SetTask] = Pool(
         name="sets",
         make=_make_worker,
         arguments={"folder": folder, "infos": list(infos), "models": dict(models), "cache": cache},
         tasks=deque(tasks),
-        time_limit_s=time_limit_s and time_limit_s * max(largest, 1),
+        time_limit_s=time_limit_s,
+        songs_in=lambda task: max(1, len(task.songs)),
         shared=(folder,),
     )
     scores: list[SetScore] = []

@@ -128,24 +128,25 @@ class Generation:
         self._writer = writer
         self._tell = watch or (lambda song_id, share, text, song: None)
         self._recorded: set[str] = set()
+        self._n_jobs = len(jobs)
         common: dict[str, Any] = {
             "make": _make_worker,
             "arguments": {"folder": writer.folder.resolve(), "models": dict(models)},
+            "time_limit_s": time_limit_s,
+            "songs_in": len,
             "feeds": feeds,
             "shared": (writer.folder.resolve(),),
         }
         alone, together = _split(jobs)
-        largest = max(map(len, together), default=1)
         self.pools: tuple[Pool[tuple[Job, ...]], ...] = (
-            Pool(
-                name="generate together",
-                tasks=deque(together),
-                need=Need(whole_machine=True),
-                time_limit_s=time_limit_s and time_limit_s * largest,
-                **common,
-            ),
-            Pool(name="generate", tasks=deque(alone), time_limit_s=time_limit_s, **common),
+            Pool(name="generate together", tasks=deque(together), need=Need(whole_machine=True), **common),
+            Pool(name="generate", tasks=deque(alone), **common),
         )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every job has become a song, made or failed."""
+        return len(self._recorded) == self._n_jobs
 
     def handle(self, event: Outcome[Any] | Progress[Any]) -> list[Song]:
         """Record what an event of one of the pools brought; returns the songs that are new."""

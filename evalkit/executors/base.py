@@ -71,6 +71,10 @@ class Need:
     whole_machine: bool = False
 
 
+def _one(task: Any) -> int:
+    return 1
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Pool(Generic[T]):
     """Tasks for one kind of worker.
@@ -81,7 +85,9 @@ class Pool(Generic[T]):
         arguments: Keyword arguments of ``make``; must pickle.
         tasks: Waiting tasks; must pickle. More may be added as long as the pool, or one that feeds it, is at work.
         need: Of each worker.
-        time_limit_s: Longest a task may take; its worker is then killed and the task reported as failed.
+        time_limit_s: Longest a task may take for each of its songs; its worker is then killed and the task reported as
+            failed.
+        songs_in: Number of songs in a task.
         feeds: The pool that gets this one's results; this one waits when too many of them lie there unused.
         shared: Folders every worker must see at the same path.
     """
@@ -92,8 +98,13 @@ class Pool(Generic[T]):
     tasks: deque[T] = field(default_factory=deque)
     need: Need = field(default_factory=Need)
     time_limit_s: float | None = None
+    songs_in: Callable[[T], int] = field(default=_one)
     feeds: "Pool[Any] | None" = None
     shared: tuple[Path, ...] = ()
+
+    def limit_s(self, task: T) -> float | None:
+        """Longest a task may take, None for ever."""
+        return self.time_limit_s and self.time_limit_s * self.songs_in(task)
 
 
 class Worker(Protocol):

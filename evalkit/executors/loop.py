@@ -8,6 +8,7 @@ cores, whatever they work on; results are used up before new ones are made.
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from evalkit.errors import EvalkitError
@@ -17,7 +18,7 @@ ATTEMPTS = 2
 """Times a task is tried when its worker dies."""
 
 MAX_AHEAD = 4
-"""Unused results a feeding pool may leave lying about, for each worker."""
+"""Unused songs a feeding pool may leave lying about, for each worker."""
 
 _POLL_S = 0.5
 
@@ -97,8 +98,8 @@ class _Crew:
                     yield Progress(task=seat.task, pool=seat.pool.name, message=body)
                 elif kind == "outcome" and seat.is_busy:
                     yield self._finish(seat, Outcome(task=seat.task, pool=seat.pool.name, **body))
-            limit_s = seat.pool.time_limit_s
-            if seat.is_busy and limit_s is not None and time.monotonic() - seat.began > limit_s:
+            limit_s = seat.pool.limit_s(seat.task) if seat.is_busy else None
+            if limit_s is not None and time.monotonic() - seat.began > limit_s:
                 self._remove(seat)
                 error = f"It took longer than {limit_s:g} s and was stopped."
                 yield self._finish(seat, Outcome(task=seat.task, pool=seat.pool.name, error=error))
@@ -157,7 +158,11 @@ class _Crew:
         return self._executor.has_room(pool, [seat.worker for seat in self.seats])
 
     def _is_held(self, pool: Pool[Any]) -> bool:
-        return pool.feeds is not None and len(pool.feeds.tasks) >= MAX_AHEAD * self._executor.n_workers
+        if pool.feeds is None:
+            return False
+        most = MAX_AHEAD * self._executor.n_workers
+        # There may be many: no more of them are looked at than decide it.
+        return sum(map(pool.feeds.songs_in, islice(pool.feeds.tasks, most))) >= most
 
     def _is_over(self, pool: Pool[Any]) -> bool:
         """Whether no more tasks can come."""

@@ -52,6 +52,30 @@ def test_records_are_found_again_by_audio_and_signature():
     }  # fmt: skip
 
 
+def test_what_is_known_is_read_once_and_made_by_nobody():
+    class Counting(Shelf):
+        n_read = 0
+
+        def get(self, key):
+            self.n_read += 1
+            return super().get(key)
+
+    shelf, make = Counting(), Counter({"text": "la"})
+    assert not Derived({"mix": "d1"}, shelf).knows("mix", "asr")
+    Derived({"mix": "d1"}, shelf).stored("mix", "asr", make)
+    shelf.n_read = 0
+    again = Derived({"mix": "d1"}, shelf)
+    assert again.knows("mix", "asr")
+    assert again.knows("mix", "asr")
+    assert again.stored("mix", "asr", make) == {"text": "la"}
+    assert (shelf.n_read, make.calls) == (1, 1)
+    assert not again.knows("mix", "other")
+    alone = Derived()
+    assert not alone.knows("mix", "asr")
+    alone.stored("mix", "asr", make)
+    assert alone.knows("mix", "asr"), "memory is enough"
+
+
 def test_without_a_digest_nothing_is_stored():
     shelf, make = Shelf(), Counter({})
     derived = Derived({}, shelf)

@@ -42,6 +42,8 @@ _HELPER = textwrap.dedent("""
                 os.kill(os.getpid(), signal.SIGKILL)
             if kind == "hangs" and task == 2:
                 time.sleep(60)
+            if kind == "is slow":
+                time.sleep(2.5)
             if kind == "threads":
                 return os.environ["OMP_NUM_THREADS"]
             return task * task
@@ -125,6 +127,12 @@ def test_a_hanging_task_is_stopped(make: Callable[..., Any]) -> None:
     assert "longer than 3 s" in found[2].error
     assert found[3].result == 9
     assert time.monotonic() - began < 40
+
+
+def test_a_task_of_several_songs_has_the_time_of_all(make: Callable[..., Any]) -> None:
+    found = outcomes(make, "is slow", time_limit_s=1.0, songs_in=lambda task: 10 if task == 3 else 1)
+    assert "longer than 1 s" in found[1].error
+    assert found[3].result == 9
 
 
 def test_what_cannot_load_is_said_once(make: Callable[..., Any]) -> None:

@@ -116,6 +116,26 @@ def test_songs_are_measured_while_others_are_made_on_no_more_cores_than_there_ar
         assert names.index("evaluate") < names.index("generate", 5), "the first is measured before the last is made"
 
 
+@pytest.mark.parametrize("size", [1, 3, 8])
+def test_no_more_is_made_while_many_songs_wait_in_groups(size: int) -> None:
+    executor = FakeExecutor(2)
+    generate, evaluate = pools(40)
+    evaluate.songs_in = len
+    made: list[str] = []
+    most = 0
+    for event in run(executor, [generate, evaluate]):
+        assert isinstance(event, Outcome)
+        if event.pool == "generate":
+            made.append(event.result)
+            if len(made) % size == 0 or len(made) == 40:
+                evaluate.tasks.append(tuple(made[-(len(made) % size or size) :]))  # type: ignore[arg-type]
+        most = max(most, sum(map(len, evaluate.tasks)))
+    assert most <= MAX_AHEAD * executor.n_workers + 2 * size
+    measured = [song for name, group in executor.begun if name == "evaluate" for song in group]
+    assert sorted(measured) == sorted(made)
+    assert len(made) == 40
+
+
 def test_a_system_that_needs_the_whole_machine_has_it_to_itself() -> None:
     executor = FakeExecutor(4)
     done = work(executor, *pools(6, whole_machine=True))
