@@ -1,50 +1,40 @@
 """Scores the songs of a run that are not scored yet.
 
-Each file is decoded once and each evaluator is loaded once per worker process. What fails, fails for one song and one
-evaluator, with its reason; the rest goes on.
+Songs are measured in small groups (`evalkit.tasks`) by workers (`evalkit.scoring`). Each song is recorded once, as soon
+as its scores are complete; a group whose worker dies or hangs is tried again song by song.
 """
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evalkit.cache import ResultCache
-from evalkit.clips import open_clip
-from evalkit.derived import Store
-from evalkit.errors import AudioError, EvalkitError, ModelError
-from evalkit.evaluators.base import EVALUATORS, Evaluator, is_set_evaluator, without_value
-from evalkit.executors.base import Executor, Need, Outcome, Pool, Progress, Report, WorkFunction
+from evalkit.evaluators.base import EVALUATORS, is_batch_evaluator, is_set_evaluator
+from evalkit.executors.base import Executor, Need, Outcome, Pool, Progress
 from evalkit.executors.loop import run
 from evalkit.files import check_space
-from evalkit.models.here import locator
 from evalkit.profile import Profile
 from evalkit.runfolder import RunWriter
+from evalkit.scoring import lost, make_worker
 from evalkit.store import EvaluatorInfo
-from evalkit.types import Clip, Prompt, Score, ScoreStatus, Song
+from evalkit.tasks import LOST, MAX_TOGETHER, Group, Grouping, Result, Task, songs_together
+from evalkit.types import Prompt, Score, Song
+
+__all__ = [
+    "LOST",
+    "Evaluation",
+    "EvaluationTotals",
+    "Task",
+    "Watcher",
+    "describe",
+    "evaluate",
+    "pending",
+    "songs_together",
+]
 
 log = logging.getLogger(__name__)
-
-LOST = "lost"
-"""Key in the details of a score that failed because its worker died, hung or had no memory: it is tried again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One song and the evaluators that have not scored it yet."""
-
-    song: Song
-    prompt: Prompt
-    evaluators: tuple[str, ...]
-
-    @property
-    def song_id(self) -> str:
-        """The song's id."""
-        return self.song.id
 
 
 @dataclass(slots=True)
@@ -57,12 +47,6 @@ class EvaluationTotals:
     peak_memory_mb: float = 0.0
     seconds_by_evaluator: dict[str, float] = field(default_factory=dict)
     audio_by_evaluator: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Result:
-    scores: tuple[Score, ...]
-    seconds: Mapping[str, float]
 
 
 Watcher = Callable[[str, float, Sequence[Score] | None], None]
@@ -143,6 +127,7 @@ class Evaluation:
         watch: Told about every step.
         time_limit_s: Longest time for one song.
         need: Of each worker.
+        most_together: Songs in a group at most, see `songs_together`.
     """
 
     def __init__(
@@ -156,57 +141,78 @@ class Evaluation:
         watch: Watcher | None = None,
         time_limit_s: float | None = None,
         need: Need | None = None,
+        most_together: int = MAX_TOGETHER,
     ) -> None:
         self.totals = EvaluationTotals()
         self._writer = writer
-        self._by_name = {info.name: info for info in infos}
-        self._watch = watch
+        self._by_name = {info.name: info for info in infos if info.scope == "song"}
+        self._tell = watch or (lambda song_id, share, scores: None)
+        self._recorded: set[str] = set()
+        batching = {name for name in self._by_name if is_batch_evaluator(EVALUATORS.get(name))}
+        self._grouping = Grouping(batching, most_together)
         folder = writer.folder.resolve()
-        self.pool: Pool[Task] = Pool(
+        arguments = {"folder": folder, "infos": list(infos), "batching": batching, "models": dict(models)}
+        self.pool: Pool[Group] = Pool(
             name="evaluate",
-            make=_make_worker,
-            arguments={"folder": folder, "infos": list(infos), "models": dict(models), "cache": cache},
-            tasks=deque(tasks),
+            make=make_worker,
+            arguments={**arguments, "cache": cache},
+            tasks=deque(group for task in tasks for group in self._grouping.add(task)),
             need=need or Need(),
             time_limit_s=time_limit_s,
+            songs_in=len,
             shared=(folder,),
         )
+        self.flush()
 
     def add(self, song: Song, prompt: Prompt) -> None:
-        """Have a new song scored by all evaluators of single songs."""
-        names = tuple(info.name for info in self._by_name.values() if info.scope == "song")
-        if names:
-            self.pool.tasks.append(Task(song=song, prompt=prompt, evaluators=names))
+        """Have a new song scored by all evaluators of single songs, as soon as its group is complete; see `flush`."""
+        if self._by_name:
+            task = Task(song=song, prompt=prompt, evaluators=tuple(self._by_name))
+            self.pool.tasks.extend(self._grouping.add(task))
+
+    def flush(self) -> None:
+        """No more songs will be added: measure those that still wait for others."""
+        self.pool.tasks.extend(self._grouping.flush())
 
     def handle(self, event: Outcome[Any] | Progress[Any]) -> None:
         """Record what an event of the pool brought."""
-        task: Task = event.task
+        group: Group = event.task
         if isinstance(event, Progress):
-            if self._watch:
-                self._watch(task.song_id, event.message, None)
+            if isinstance(event.message, Result):
+                self._record(next(task for task in group if task.song_id == event.message.song_id), event.message)
+                return
+            song_id, share = event.message
+            if song_id not in self._recorded:
+                self._tell(song_id, share, None)
             return
-        totals = self.totals
+        self.totals.busy_s += event.cpu_s
+        self.totals.peak_memory_mb = max(self.totals.peak_memory_mb, event.peak_memory_mb)
+        left = [task for task in group if task.song_id not in self._recorded]
         if event.error:
-            log.error("%s: %s\n%s", task.song_id, event.error, event.log)
-            scores: tuple[Score, ...] = tuple(
-                score for name in task.evaluators for score in _lost(task, self._by_name[name], event.error)
-            )
-        else:
-            result: _Result = event.result
-            scores = result.scores
-            for name, seconds in result.seconds.items():
-                totals.seconds_by_evaluator[name] = totals.seconds_by_evaluator.get(name, 0.0) + seconds
-                audio_s = task.song.duration_s or 0.0
-                totals.audio_by_evaluator[name] = totals.audio_by_evaluator.get(name, 0.0) + audio_s
-        if any(score.status == "failed" for score in scores):
+            log.error("%s: %s\n%s", ", ".join(task.song_id for task in left or group), event.error, event.log)
+        if len(group) > 1:
+            # One of them may be to blame: each gets a worker to itself, and the others lose nothing.
+            self.pool.tasks.extendleft((task,) for task in reversed(left))
+            return
+        for task in left:
+            reason = event.error or "The worker ended without scoring this song."
+            scores = (score for name in task.evaluators for score in lost(task, self._by_name[name], reason))
+            self._record(task, Result(song_id=task.song_id, scores=tuple(scores), seconds={}))
+
+    def _record(self, task: Task, result: Result) -> None:
+        if task.song_id in self._recorded:
+            return  # its worker died afterwards and did the whole group again
+        self._recorded.add(task.song_id)
+        if any(score.status == "failed" for score in result.scores):
             check_space(self._writer.folder)
-        self._writer.add_scores(scores)
-        totals.busy_s += event.cpu_s
+        self._writer.add_scores(result.scores)
+        totals, audio_s = self.totals, task.song.duration_s or 0.0
+        for name, seconds in result.seconds.items():
+            totals.seconds_by_evaluator[name] = totals.seconds_by_evaluator.get(name, 0.0) + seconds
+            totals.audio_by_evaluator[name] = totals.audio_by_evaluator.get(name, 0.0) + audio_s
         totals.n_songs += 1
-        totals.audio_s += task.song.duration_s or 0.0
-        totals.peak_memory_mb = max(totals.peak_memory_mb, event.peak_memory_mb)
-        if self._watch:
-            self._watch(task.song_id, 1.0, scores)
+        totals.audio_s += audio_s
+        self._tell(task.song_id, 1.0, result.scores)
 
 
 def evaluate(
@@ -221,80 +227,10 @@ def evaluate(
     time_limit_s: float | None = None,
 ) -> EvaluationTotals:
     """Score songs and record each as soon as it is finished; arguments as of `Evaluation`, and where to work."""
-    evaluation = Evaluation(tasks, writer, infos, models=models, cache=cache, watch=watch, time_limit_s=time_limit_s)
+    evaluation = Evaluation(
+        tasks, writer, infos, models=models, cache=cache, watch=watch, time_limit_s=time_limit_s,
+        most_together=songs_together(len(tasks), executor.n_workers),
+    )  # fmt: skip
     for event in run(executor, [evaluation.pool]):
         evaluation.handle(event)
     return evaluation.totals
-
-
-def _make_worker(
-    folder: Path, infos: Sequence[EvaluatorInfo], models: Mapping[str, Path], cache: Path | None
-) -> WorkFunction:
-    store = ResultCache(cache) if cache else None
-    by_name = {info.name: info for info in infos}
-    return partial(_score_song, folder=folder, infos=by_name, models=models, store=store, loaded={})
-
-
-def _score_song(
-    task: Task,
-    report: Report,
-    *,
-    folder: Path,
-    infos: Mapping[str, EvaluatorInfo],
-    models: Mapping[str, Path],
-    store: Store | None,
-    loaded: dict[str, Evaluator],
-) -> _Result:
-    wanted = [infos[name] for name in task.evaluators]
-    try:
-        clip = open_clip(folder, task.song, task.prompt, store)
-    except AudioError as error:
-        there = task.song.path is not None and (folder / task.song.path).is_file()
-        status: ScoreStatus = "failed" if there else "missing_audio"
-        lost = (score for info in wanted for score in _all_without(task, info, status, str(error)))
-        return _Result(scores=tuple(lost), seconds={})
-    scores: list[Score] = []
-    seconds: dict[str, float] = {}
-    for position, info in enumerate(wanted):
-        began = time.process_time()
-        scores += _score_with(info, clip, task, models, loaded)
-        seconds[info.name] = time.process_time() - began
-        report((position + 1) / len(wanted))
-    return _Result(scores=tuple(scores), seconds=seconds)
-
-
-def _score_with(
-    info: EvaluatorInfo, clip: Clip, task: Task, models: Mapping[str, Path], loaded: dict[str, Evaluator]
-) -> list[Score]:
-    try:
-        if info.name not in loaded:
-            loaded[info.name] = EVALUATORS.get(info.name)(info.options, locator(models))
-        found = {score.metric: score for score in loaded[info.name].score(clip)}
-    except ModelError as error:
-        return _all_without(task, info, "missing_model", str(error))
-    except EvalkitError as error:
-        return _all_without(task, info, "failed", str(error))
-    except MemoryError as error:
-        return _lost(task, info, f"Memory ran out in {info.name} ({error or 'MemoryError'}). Try --workers 1.")
-    except Exception as error:
-        # An evaluator's bug costs its own scores of this song, not the run.
-        log.exception("%s failed on %s", info.name, task.song_id)
-        return _all_without(task, info, "failed", f"{info.name} broke: {type(error).__name__}: {error}")
-    absent = [metric.name for metric in info.metrics if metric.name not in found]
-    return [
-        *found.values(),
-        *(_one_without(task, info, name, "failed", f"{info.name} returned no {name}.") for name in absent),
-    ]
-
-
-def _all_without(task: Task, info: EvaluatorInfo, status: ScoreStatus, reason: str) -> list[Score]:
-    return [_one_without(task, info, metric.name, status, reason) for metric in info.metrics]
-
-
-def _lost(task: Task, info: EvaluatorInfo, reason: str) -> list[Score]:
-    """Failed through no fault of the song's bytes, so tried again by the next ``evaluate``."""
-    return [replace(score, details={LOST: True}) for score in _all_without(task, info, "failed", reason)]
-
-
-def _one_without(task: Task, info: EvaluatorInfo, metric: str, status: ScoreStatus, reason: str) -> Score:
-    return without_value(task.song_id, info.name, metric, status, reason, info.signatures[metric])

@@ -150,6 +150,7 @@ def _work_through(
         evaluation = Evaluation(
             todo.tasks, writer, todo.infos, models=models, cache=cache.folder, watch=watch.scores,
             time_limit_s=time_limit_s, need=measuring_need(todo.infos, _sizes(models), todo.worker),
+            most_together=runner.songs_together(n_songs, executor.n_workers),
         )  # fmt: skip
         generation = Generation(
             todo.jobs, writer, models=models, watch=watch.song, time_limit_s=time_limit_s,
@@ -162,6 +163,8 @@ def _work_through(
             for song in generation.handle(event):
                 if todo.measures:
                     evaluation.add(song, prompts[song.prompt_id])
+            if generation.is_over:
+                evaluation.flush()  # before the loop looks whether there is work left
     cache.trim()
     _conclude(writer, display, generation, evaluation, todo.infos, time.monotonic() - began, executor.n_workers)
 

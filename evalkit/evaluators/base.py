@@ -4,6 +4,9 @@ One evaluator is one file in this package and one expensive pass over a song tha
 exposes ``EVALUATOR``, the class. Importing and constructing it must be cheap (``evalkit list``, signatures): models
 and heavy imports wait for the first ``score``. ``score`` is pure: it writes to nothing it was given, keeps no state
 between songs, reads no files of the song and prints nothing; so the order of songs and evaluators cannot matter.
+
+Songs are measured in small groups. An evaluator whose network is cheaper for several songs at once may have one method
+more, ``prepare`` (see `BatchEvaluator`); the runner looks for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,6 +52,21 @@ class Evaluator(Protocol):
         ...
 
 
+class BatchEvaluator(Evaluator, Protocol):
+    """An evaluator that computes what is costly for several songs at once, before they are scored one by one."""
+
+    def prepare(self, clips: Sequence[Clip]) -> None:
+        """Leave in each clip's ``derived`` what `score` would compute, and nothing that it would not.
+
+        `score` gives exactly the same without it, and with any other songs beside a song: it must not depend on who is
+        in a group. Whatever this raises is only logged; `score` then meets the error with the song it belongs to.
+
+        Args:
+            clips: Songs that will be scored by this evaluator next, at least one; also such as cannot be scored.
+        """
+        ...
+
+
 class SetEvaluator(Protocol):
     """Scores all songs of a system together: what no single song has, such as a distance to a reference set.
 
@@ -87,12 +105,19 @@ def is_set_evaluator(evaluator: type[Evaluator] | type[SetEvaluator]) -> bool:
     return hasattr(evaluator, "score_set")
 
 
+def is_batch_evaluator(evaluator: type[Evaluator] | type[SetEvaluator]) -> bool:
+    """Whether a class computes something for several songs at once."""
+    return hasattr(evaluator, "prepare")
+
+
 __all__ = [
     "EVALUATORS",
     "MIN_DURATION_S",
+    "BatchEvaluator",
     "Evaluator",
     "ModelLocator",
     "SetEvaluator",
+    "is_batch_evaluator",
     "is_set_evaluator",
     "make_signature",
     "ok",

@@ -68,6 +68,8 @@ def sing_and_measure(folder: Path, n_songs: int, executor: Executor, watch: Watc
                 continue
             for song in generation.handle(event):
                 evaluation.add(song, prompts[song.prompt_id])
+            if generation.is_over:
+                evaluation.flush()
     return time.monotonic() - began
 
 

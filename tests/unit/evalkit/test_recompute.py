@@ -10,6 +10,7 @@ from evalkit.audio import save_flac
 from evalkit.cache import ResultCache
 from evalkit.evaluators.base import ok
 from evalkit.files import file_sha256
+from evalkit.scoring import Scorer
 from evalkit.store import EvaluatorInfo
 from evalkit.types import Audio, Clip, Metric, Prompt, Score, Song
 
@@ -50,16 +51,9 @@ def test_a_changed_metric_recomputes_only_itself(tmp_path: Path, make_sine: Call
         infos = [info(name, costly) for name, costly in metrics.items()]
         loaded: Any = {name: Transcribes(name, costly, counts) for name, costly in metrics.items()}
         for task in runner.pending([song], {"p": PROMPT}, scores, infos):
-            result = runner._score_song(
-                task,
-                lambda share: None,
-                folder=tmp_path,
-                infos={i.name: i for i in infos},
-                models={},
-                store=store,
-                loaded=loaded,
-            )
-            scores.extend(result.scores)
+            reports: list[Any] = []
+            Scorer(tmp_path, infos, models={}, store=store, loaded=loaded)((task,), reports.append)
+            scores.extend(reports[-1].scores)
         return Counter(counts)
 
     assert evaluate(wer="asr-1", cer="asr-1") == {"wer": 1, "cer": 1, "asr-1": 1}, "one transcript for both"

@@ -12,6 +12,7 @@ from evalkit.errors import GenerationError, ModelError
 from evalkit.evaluators.base import ok
 from evalkit.files import file_sha256
 from evalkit.profile import Profile
+from evalkit.scoring import Scorer
 from evalkit.store import EvaluatorInfo
 from evalkit.types import Audio, Clip, Metric, Prompt, Score, Song
 
@@ -58,10 +59,9 @@ def score_song(
 ) -> dict[tuple[str, str], Score]:
     task = runner.Task(song=song, prompt=PROMPT, evaluators=tuple(evaluators))
     loaded: Any = {name: FakeEvaluator(name, behaviour) for name, behaviour in evaluators.items()}
-    infos = {name: info(name) for name in evaluators}
-    result = runner._score_song(
-        task, lambda share: None, folder=folder, infos=infos, models={}, store=None, loaded=loaded
-    )
+    reports: list[Any] = []
+    Scorer(folder, [info(name) for name in evaluators], models={}, loaded=loaded)((task,), reports.append)
+    result = reports[-1]
     assert len(result.scores) == 2 * len(evaluators)
     return {(score.evaluator, score.metric): score for score in result.scores}
 
