@@ -5,19 +5,20 @@ on disk. Two inputs are listened to: ``mix`` is the song as delivered, ``vocals`
 own stem (``separation: native``) or taken out of the mix by HTDemucs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from evalkit.audio import RESAMPLER
+from evalkit.derived import Derived
 from evalkit.errors import AudioError, ConfigError
 from evalkit.evaluators.base import ModelLocator, make_signature
 from evalkit.models import activity
 from evalkit.models.separation import MODELS as SEPARATION_MODELS
 from evalkit.models.separation import Separator, load_separator
-from evalkit.models.transcript import Stretch, Transcriber, Transcript
+from evalkit.models.transcript import Recording, Stretch, Transcriber, Transcript, transcribe_all
 from evalkit.models.whisper import make_transcriber, signature_parts
 from evalkit.models.whisper_engines import SAMPLE_RATE
 from evalkit.signal.heard import LEVEL, heard, level_gain_db
@@ -128,21 +129,53 @@ class Ears:
             AudioError: the song has no such input (see `has`).
         """
         language = language or normalise.base_language(clip.prompt.language)
-        digest_of, stem = self._place(clip, source)
-        parts = {**self.signature_parts(source), "lang": language}
-        if source != "mix":
-            parts["mixgain"] = level_gain_db(clip, "mix")
+        key = self._key(clip, source, language)
 
         def make() -> dict[str, Any]:
             if not self.recogniser.knows(language):
                 return {"unknown": True}
-            voice = None if source == "mix" else self.voice(clip)
-            return self.recogniser.transcribe(self.levelled(clip, source), language, voice=voice).to_record()
+            one = self._recording(clip, source, language)
+            return self.recogniser.transcribe(one.audio, one.language, voice=one.voice).to_record()
 
-        record = clip.derived.stored(digest_of, make_signature("transcript", stem, parts), make)
+        record = clip.derived.stored(*key, make)
         if "unknown" in record:
             return None
-        return clip.derived.once(("transcript", source, str(parts)), lambda: Transcript.from_record(record))
+        return clip.derived.once(("transcript", *key), lambda: Transcript.from_record(record))
+
+    def prepare(self, wanted: Iterable[tuple[Clip, str, str | None]]) -> None:
+        """Have the recogniser listen to several inputs at once, and leave what `transcript` would make of each.
+
+        Args:
+            wanted: Arguments of `transcript`; what was heard before is not heard again.
+
+        Raises:
+            AudioError: a song has no such input.
+        """
+        missing: dict[tuple[Derived, str, str], tuple[Clip, str, str]] = {}
+        for clip, source, forced in wanted:
+            language = forced or normalise.base_language(clip.prompt.language)
+            key = self._key(clip, source, language)
+            if not clip.derived.knows(*key):
+                missing[clip.derived, *key] = (clip, source, language)
+        # A language it does not know costs nothing to find out: `transcript` does.
+        known = {key: one for key, one in missing.items() if self.recogniser.knows(one[2])}
+        if not known:
+            return
+        found = transcribe_all(self.recogniser, [self._recording(*one) for one in known.values()])
+        for (derived, digest_of, signature), transcript in zip(known, found, strict=True):
+            derived.stored(digest_of, signature, transcript.to_record)
+
+    def _recording(self, clip: Clip, source: str, language: str) -> Recording:
+        voice = None if source == "mix" else self.voice(clip)
+        return Recording(audio=self.levelled(clip, source), language=language, voice=voice)
+
+    def _key(self, clip: Clip, source: str, language: str) -> tuple[str, str]:
+        """Where a transcript is kept: whose digest it goes by, and its signature."""
+        digest_of, stem = self._place(clip, source)
+        parts = {**self.signature_parts(source), "lang": language}
+        if source != "mix":
+            parts["mixgain"] = level_gain_db(clip, "mix")
+        return digest_of, make_signature("transcript", stem, parts)
 
     def reference(self, clip: Clip) -> list[Token]:
         """Words of the lyric; none if the prompt is instrumental."""

@@ -1,6 +1,6 @@
 """Were the words sung? Error rates of the lyric against what Whisper hears, and what kind of errors they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -108,6 +108,16 @@ class LyricsEvaluator:
         parts["agg"] = "song_mean" if metric.endswith("_song_mean") else _AGGREGATES[metric]
         return make_signature(metric, self.version, parts)
 
+    def prepare(self, clips: Sequence[Clip]) -> None:
+        """Have the recognisers listen to several songs at once, to all that `score` will ask for."""
+        ears = self._ears
+        sung = [clip for clip in clips if not too_short(clip) and ears.reference(clip)]
+        ears.prepare((clip, source, None) for clip in sung for source in INPUTS if ears.has(clip, source))
+        known = [clip for clip in sung if ears.transcript(clip, "mix") is not None]
+        ears.prepare(self._freely(known))
+        if self._second is not None:
+            self._second.prepare((clip, self._second.primary, None) for clip in known)
+
     def score(self, clip: Clip) -> list[Score]:
         """One score for each metric, in declared order."""
         if reason := too_short(clip):
@@ -194,6 +204,16 @@ class LyricsEvaluator:
         real = [token for i, token in enumerate(words.placed_hypothesis()) if i not in diagnosis.hallucinated]
         counts = compare(_phones(words.reference, diagnosis), _phones(real, diagnosis)).counts
         return measures.ratio(counts.errors, counts.n_ref, per.reason)
+
+    def _freely(self, clips: Sequence[Clip]) -> Iterator[tuple[Clip, str, str | None]]:
+        """Inputs that are heard again, in the language they sound like, for ``lang_text``."""
+        source = self._source("lang_text")
+        for clip in clips:
+            expected = _lyric_language.Expected(clip.prompt.language, clip.prompt.line_languages)
+            if self._tells_text and self._ears.has(clip, source) and len(expected.all) == 1:
+                transcript = self._ears.transcript(clip, source)
+                if transcript is not None:
+                    yield clip, source, _lyric_language.heard_language(transcript.languages)
 
     def _languages(self, clip: Clip, heard: Mapping[str, _Heard]) -> dict[str, measures.Measured]:
         source = self._source("lang_acc")

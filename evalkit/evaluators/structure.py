@@ -77,6 +77,11 @@ class StructureEvaluator:
             parts["annotation"] = "folder" if self._annotations else "song"
         return make_signature(metric, self.version, parts)
 
+    def prepare(self, clips: Sequence[Clip]) -> None:
+        """Have the recogniser listen to several songs at once, where `lyrics` has not had it yet."""
+        sung = [clip for clip in clips if not too_short(clip) and self._ears.reference(clip)]
+        self._ears.prepare((clip, self._ears.primary, None) for clip in sung)
+
     def score(self, clip: Clip) -> list[Score]:
         """One score for each metric, in declared order."""
         reason = too_short(clip)

@@ -10,7 +10,7 @@ import pytest
 from evalkit.derived import Derived, Record
 from evalkit.errors import AudioError, ConfigError
 from evalkit.evaluators._ears import Ears, check_options
-from evalkit.models.transcript import Segment, Stretch, Transcript, Word
+from evalkit.models.transcript import Recording, Segment, Stretch, Transcript, Word
 from evalkit.types import Audio, Clip, Prompt, Section, Song
 
 RATE = 16_000
@@ -157,6 +157,57 @@ def test_a_separated_voice_is_made_once_and_takes_the_place_of_the_stem() -> Non
     assert separator.calls == 1
     subject.transcript(clip(BAND, BAND, store=shelf), "vocals")
     assert separator.calls == 1
+
+
+class Crowd(Recogniser):
+    """Listens to several recordings at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.together: list[int] = []
+
+    def transcribe_all(self, recordings: Sequence[Recording]) -> list[Transcript]:
+        self.together.append(len(recordings))
+        return [self.transcribe(one.audio, one.language, voice=one.voice) for one in recordings]
+
+
+def songs(shelf: Shelf | None = None) -> list[Clip]:
+    voice = tone(-20.0, (1.0, 3.0))
+    named = [clip(tone(-20.0 - 3 * n, (0.0, 8.0)), voice, language=tag) for n, tag in enumerate(("en", "xx", "de"))]
+    return [replace(one, derived=Derived({"mix": f"m{n}", "vocals": f"v{n}"}, shelf)) for n, one in enumerate(named)]
+
+
+@pytest.mark.parametrize("recogniser", [Recogniser(), Crowd()])
+def test_what_is_heard_together_is_what_is_heard_one_by_one(recogniser: Recogniser) -> None:
+    apart, together = Shelf(), Shelf()
+    one_by_one = [ears().transcript(song, source) for song in songs(apart) for source in ("mix", "vocals")]
+    subject, group = ears(recogniser), songs(together)
+    inputs = [(song, source, None) for song in group for source in ("mix", "vocals")]
+    subject.prepare(inputs)
+    assert len(recogniser.given) == 4, "the language xx is not known"
+    assert [voice for _, voice in recogniser.given] == [None, ((0.8, 3.2),)] * 2
+    subject.prepare(inputs)
+    assert [subject.transcript(song, source) for song, source, _ in inputs] == one_by_one
+    assert len(recogniser.given) == 4, "nothing is heard twice"
+    assert together == apart, "the same records under the same keys"
+    if isinstance(recogniser, Crowd):
+        assert recogniser.together == [4]
+
+
+def test_what_was_heard_before_is_not_heard_again() -> None:
+    shelf, recogniser = Shelf(), Crowd()
+    first, _, second = songs(shelf)
+    ears(recogniser).transcript(first, "mix")
+    ears(recogniser).prepare([(first, "mix", None), (second, "mix", None), (second, "mix", "de"), (first, "mix", "es")])
+    assert recogniser.together == [2], "the second song once, and the first in another language"
+    again = songs(shelf)
+    ears(recogniser).prepare([(again[0], "mix", None), (again[2], "mix", None)])
+    assert recogniser.together == [2]
+
+
+def test_nothing_is_loaded_for_nothing() -> None:
+    silent = Ears({}, lambda name: pytest.fail("loaded"))
+    silent.prepare([])
 
 
 def test_wrong_options_are_named() -> None:

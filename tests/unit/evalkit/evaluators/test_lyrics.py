@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -401,6 +402,39 @@ def test_every_metric_says_what_it_is() -> None:
         assert metric.bounds != (None, None)
     assert len({metric.title for metric in LyricsEvaluator.metrics}) == len(LyricsEvaluator.metrics)
     assert [metric.name for metric in LyricsEvaluator.metrics if metric.headline] == ["wer", "cer", "per", "per_vocals"]
+
+
+@pytest.mark.parametrize("separation", ["native", "none"])
+@pytest.mark.parametrize("text_language", [False, True])
+@pytest.mark.parametrize("has_second", [False, True])
+@pytest.mark.parametrize("sounds_like", ["en", "it"])
+def test_what_is_prepared_is_what_would_be_heard_and_changes_no_score(
+    separation: str, text_language: bool, has_second: bool, sounds_like: str
+) -> None:
+    def make() -> tuple[LyricsEvaluator, list[tuple[str, bool]]]:
+        first = FakeTranscriber(" ".join(WORDS), sounds_like=sounds_like, free="vorrei cantare per te questa sera")
+        second = FakeTranscriber("Silver river", engine="fake2")
+        second.calls = first.calls
+        options = {"separation": separation, "text_language": text_language}
+        where = Path("/nowhere")
+        subject = LyricsEvaluator(options, lambda name: where / name, first, second=second if has_second else None)
+        return subject, first.calls
+
+    def songs() -> list[Clip]:
+        n_lines = sum(len(section.lines) for section in SECTIONS)
+        short = Audio(samples=np.zeros((2, 48_000), np.float32), sample_rate=48_000)
+        found = [clip(), clip(stem=False), clip("xx"), clip(sections=SECTIONS[:1])]
+        found += [replace(clip(), mix=short), clip(line_languages=("it", *["en"] * (n_lines - 1)))]
+        return found
+
+    plain, heard = make()
+    wanted = [plain.score(song) for song in songs()]
+    together, calls = make()
+    group = songs()
+    together.prepare(group)
+    assert sorted(calls) == sorted(heard)
+    assert [together.score(song) for song in group] == wanted
+    assert sorted(calls) == sorted(heard), "nothing is heard twice"
 
 
 class TestTextInTheRightLanguage:

@@ -101,6 +101,23 @@ def test_sections_are_where_their_words_are() -> None:
     assert [p.index for p in _places.find_places(SECTIONS, comparison(stray))] == [1]
 
 
+def test_what_was_prepared_is_not_heard_again() -> None:
+    def subject() -> tuple[StructureEvaluator, Fake]:
+        fake = Fake(words_at(STARTS))
+        return StructureEvaluator({}, lambda name: Path("/nowhere") / name, fake), fake
+
+    def songs() -> list[Clip]:
+        instrumental = (Section(label="intro-short"),)
+        return [clip(song(RECURRING)), clip(song(RECURRING), instrumental), clip(song({}, duration_s=3.0))]
+
+    wanted = [subject()[0].score(one) for one in songs()]
+    (evaluator, fake), group = subject(), songs()
+    evaluator.prepare(group)
+    assert fake.calls == 1
+    assert [evaluator.score(one) for one in group] == wanted
+    assert fake.calls == 1
+
+
 def test_gaps_are_judged_by_their_class_with_two_seconds_tolerance() -> None:
     places = _places.find_places(SECTIONS, comparison(words_at(STARTS)))
     gaps = _places.find_gaps(SECTIONS, places, 45.0)
