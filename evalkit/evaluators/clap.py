@@ -61,6 +61,10 @@ class ClapEvaluator:
             parts["classes"] = classes.load().version
         return make_signature(metric, self.version, parts)
 
+    def prepare(self, clips: Sequence[Clip]) -> None:
+        """Embed the windows of several songs together."""
+        self._clap.prepare([clip for clip in clips if not too_short(clip)])
+
     def score(self, clip: Clip) -> list[Score]:
         """One score for each metric; see the class."""
         if reason := too_short(clip):

@@ -60,6 +60,7 @@ class ClapControlEvaluator:
             reason = "Fewer than two different styles are asked for."
             return [self._without(songs, each.name, reason) for each in self.metrics]
         self._clap.check()
+        self._clap.prepare(with_style)
         for song in with_style:
             texts[song.prompt.id] = sentence(song.prompt.tags)
             takes.setdefault(song.prompt.id, []).append(song_vector(self._clap.windows(song)))

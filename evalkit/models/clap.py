@@ -8,8 +8,9 @@ Source: Wu et al., "Large-scale contrastive language-audio pretraining with feat
 augmentation", ICASSP 2023.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -23,12 +24,18 @@ from evalkit.signal.heard import LEVEL, heard
 from evalkit.signal.windows import WindowPlan
 from evalkit.types import Clip, FloatArray, ModelLocator, SetSong
 
+T = TypeVar("T")
+
 DEFAULT_MODEL = "clap-music"
 MODELS = (DEFAULT_MODEL, "larger-clap-music")
 TOKENIZER = "clap-tokenizer"
 PLAN = WindowPlan()
-BATCH = 4
-"""Windows that go through the network together; fixed, so that a song gives the same bits every time."""
+BATCH = 8
+"""Windows that go through the network together on a GPU, always so many: what is missing is silence, and dropped again.
+
+So every window meets the same shapes, and its vector is the same bit for bit whatever songs are beside it. On a CPU
+windows go one by one, which is no slower there: a batch takes as long as its windows, and silence as long as music.
+"""
 
 MAX_LIKENESS = 0.98
 _UNRELATED = (
@@ -66,6 +73,7 @@ class ClapEmbedder:
             if value not in known:
                 raise ConfigError(f"clap knows no {value!r}.", suggestion(value, list(known)))
         self._device = str(options.get("device", "cpu"))
+        self._batch = 1 if self._device == "cpu" else BATCH
         self._locate = locate
         self._engine: ClapEngine | None = None
         self._tokenizer: Tokenizer | None = None
@@ -80,12 +88,27 @@ class ClapEmbedder:
             "level": LEVEL,
             "resample": RESAMPLER,
             "windows": PLAN.name,
+            "batch": self._batch,  # the last bit depends on the shapes
         }
 
     def windows(self, song: Clip | SetSong, source: str = "mix") -> FloatArray:
         """One vector for every ten seconds [windows, 512]; see `evalkit.models.embedding.Embedder`."""
         signature = embedding.signature_of(self.signature_parts)
         return embedding.stored_windows(song, source, signature, lambda clip: self._listen(clip, source))
+
+    def prepare(self, songs: Sequence[Clip | SetSong], source: str = "mix") -> None:
+        """Compute the windows of several songs together, and leave them where `windows` finds them.
+
+        Raises:
+            AudioError: the audio of a song cannot be read, or there is no such stem.
+            ModelError: the weights are not there or do not fit.
+        """
+        signature = embedding.signature_of(self.signature_parts)
+        missing = [song for song in songs if not embedding.knows_windows(song, source, signature)]
+        # Songs are opened and cut one after the other, as the batches need them.
+        cut = ((song, window) for song in missing for window in self._cut(song, source))
+        for song, vectors in groupby(self._vectors(cut), key=lambda pair: pair[0]):
+            embedding.keep_windows(song, source, signature, np.stack([vector for _, vector in vectors]))
 
     def text(self, texts: Sequence[str]) -> FloatArray:
         """Unit vectors of texts [n, dim]; each text is computed alone and once.
@@ -123,9 +146,21 @@ class ClapEmbedder:
         return vectors.reshape(-1)
 
     def _listen(self, clip: Clip, source: str) -> FloatArray:
-        cut = PLAN.cut(heard(clip, source, SAMPLE_RATE).samples[0], SAMPLE_RATE)
-        engine = self._loaded()
-        return np.concatenate([engine.audio(cut[start : start + BATCH]) for start in range(0, len(cut), BATCH)])
+        return np.stack([vector for _, vector in self._vectors((clip, window) for window in self._cut(clip, source))])
+
+    def _cut(self, song: Clip | SetSong, source: str) -> FloatArray:
+        clip = song if isinstance(song, Clip) else song.open()
+        return PLAN.cut(heard(clip, source, SAMPLE_RATE).samples[0], SAMPLE_RATE)
+
+    def _vectors(self, windows: Iterable[tuple[T, FloatArray]]) -> Iterator[tuple[T, FloatArray]]:
+        """A vector [dim] for each window [time], beside what it came with."""
+        windows = iter(windows)
+        while batch := list(islice(windows, self._batch)):
+            filled = np.zeros((self._batch, *batch[0][1].shape), np.float32)
+            for row, (_, window) in enumerate(batch):
+                filled[row] = window
+            vectors = self._loaded().audio(filled)
+            yield from ((owner, vector) for (owner, _), vector in zip(batch, vectors, strict=False))
 
     def _loaded(self) -> ClapEngine:
         if self._engine is None:

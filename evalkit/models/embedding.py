@@ -106,6 +106,9 @@ def signature_of(parts: Mapping[str, str | int | float]) -> str:
     return "|".join(f"{key}:{value}" for key, value in parts.items())
 
 
+_RECORD = "embedding|{}"
+
+
 def stored_windows(
     song: Clip | SetSong, source: str, signature: str, compute: Callable[[Clip], FloatArray]
 ) -> FloatArray:
@@ -122,12 +125,29 @@ def stored_windows(
     """
 
     def make() -> Mapping[str, Any]:
-        vectors = compute(song if isinstance(song, Clip) else song.open())
-        if vectors.ndim != 2 or 0 in vectors.shape or not np.isfinite(vectors).all():
-            raise ShapeError(f"Embeddings must be finite numbers [windows, dim], got {list(vectors.shape)}.")
-        return {"windows": vectors.astype(np.float32, copy=False)}
+        return _record(compute(song if isinstance(song, Clip) else song.open()))
 
-    return array(song.derived.stored(source, f"embedding|{signature}", make), "windows")
+    return array(song.derived.stored(source, _RECORD.format(signature), make), "windows")
+
+
+def knows_windows(song: Clip | SetSong, source: str, signature: str) -> bool:
+    """Whether `stored_windows` would find vectors without computing them."""
+    return song.derived.knows(source, _RECORD.format(signature))
+
+
+def keep_windows(song: Clip | SetSong, source: str, signature: str, vectors: FloatArray) -> None:
+    """Put where `stored_windows` looks what was computed together with other songs.
+
+    Raises:
+        ShapeError: ``vectors`` are something else than finite numbers [windows, dim].
+    """
+    song.derived.stored(source, _RECORD.format(signature), lambda: _record(vectors))
+
+
+def _record(vectors: FloatArray) -> Mapping[str, Any]:
+    if vectors.ndim != 2 or 0 in vectors.shape or not np.isfinite(vectors).all():
+        raise ShapeError(f"Embeddings must be finite numbers [windows, dim], got {list(vectors.shape)}.")
+    return {"windows": vectors.astype(np.float32, copy=False)}
 
 
 def unit(vectors: FloatArray) -> FloatArray:

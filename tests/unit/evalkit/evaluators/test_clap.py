@@ -37,6 +37,9 @@ class Plain(ClapEmbedder):
     def text(self, texts: Sequence[str]) -> FloatArray:
         return np.stack([direction(text) for text in texts])
 
+    def prepare(self, songs: Sequence[Clip | SetSong], source: str = "mix") -> None:
+        self.prepared = [song.prompt.id for song in songs]
+
     def windows(self, song: Clip | SetSong, source: str = "mix") -> FloatArray:
         if isinstance(song, Clip) and song.mix.duration_s <= 10.0 and "reference" in self.songs:
             return self.songs["reference"]
@@ -136,6 +139,13 @@ def test_a_long_text_is_warned_about() -> None:
 def test_a_short_song_fails() -> None:
     evaluator = ClapEvaluator({}, lambda name: Path(name), Plain())
     assert {score.status for score in evaluator.score(clip(prompt(), 2.0))} == {"failed"}
+
+
+def test_songs_that_will_be_embedded_are_embedded_together() -> None:
+    plain = Plain()
+    songs = [clip(prompt(id="a")), clip(prompt(id="short"), 2.0), clip(prompt(id="b"))]
+    ClapEvaluator({}, lambda name: Path(name), plain).prepare(songs)
+    assert plain.prepared == ["a", "b"]
 
 
 def test_without_weights_the_model_is_missing_whatever_is_stored() -> None:

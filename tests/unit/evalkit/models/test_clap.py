@@ -14,10 +14,10 @@ import torch
 from evalkit.derived import Derived
 from evalkit.errors import ConfigError, MissingDependencyError, ModelError
 from evalkit.models import clap, embedding
-from evalkit.models.clap import ClapEmbedder
+from evalkit.models.clap import BATCH, PLAN, ClapEmbedder
 from evalkit.models.clap_engines import LaionClap, Tokenizer, TransformersClap, log_mel
 from evalkit.models.clap_weights import config_of, convert, load_state
-from evalkit.types import Audio, Clip, FloatArray, Prompt, Song
+from evalkit.types import Audio, Clip, FloatArray, Prompt, SetSong, Song
 
 DATA = Path(__file__).parents[3] / "data" / "clap"
 IDS = np.array([[0, 5, 9, 33, 2, 1, 1], [0, 120, 121, 7, 8, 299, 2], [0, 44, 2, 1, 1, 1, 1]])
@@ -196,6 +196,84 @@ def test_the_door(folder: Path) -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-6)
     assert "clap-music@" in str(embedder.signature_parts["embed"])
     assert embedder.signature_parts["windows"] == "w10h10t3-repeatpad"
+
+
+class Counting:
+    """Remembers how many windows the network was given each time."""
+
+    def __init__(self, engine: TransformersClap) -> None:
+        self._engine = engine
+        self.sizes: list[int] = []
+
+    def audio(self, windows: FloatArray) -> FloatArray:
+        self.sizes.append(len(windows))
+        return self._engine.audio(windows)
+
+
+def batched(folder: Path, device: str = "cuda") -> tuple[ClapEmbedder, Counting]:
+    """An embedder that batches as on another device, on the CPU."""
+    embedder = ClapEmbedder({"device": device}, lambda name: folder)
+    embedder._engine = engine = Counting(TransformersClap(folder))  # type: ignore[assignment]
+    return embedder, engine
+
+
+def noise(seed: int, n_windows: int) -> Clip:
+    samples = (0.1 * np.random.default_rng(seed).standard_normal((1, n_windows * 480_000))).astype(np.float32)
+    song = Song(prompt_id="p", system="s", take=seed, seed=1, status="ok")
+    audio = Audio(samples=samples, sample_rate=48_000)
+    return Clip(prompt=Prompt(id="p", language="en"), song=song, mix=audio, derived=Derived())
+
+
+def test_a_windows_vector_does_not_depend_on_its_neighbours(folder: Path) -> None:
+    embedder, engine = batched(folder)
+    windows = PLAN.cut(noise(1, BATCH).mix.samples[0], 48_000)
+
+    def vectors(order: Sequence[int]) -> list[FloatArray]:
+        return [vector for _, vector in embedder._vectors((i, windows[i]) for i in order)]
+
+    together = vectors(range(BATCH))
+    for index in range(BATCH):
+        assert np.array_equal(vectors([index])[0], together[index])
+    for turn in range(1, BATCH):
+        order = np.roll(np.arange(BATCH), turn).tolist()
+        assert all(np.array_equal(vector, together[i]) for i, vector in zip(order, vectors(order), strict=True))
+    assert set(engine.sizes) == {BATCH}, "what is missing is silence"
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_song_alone_is_the_song_among_others(folder: Path, device: str) -> None:
+    lengths = (2, 9, 1, 5)
+    alone = [batched(folder, device)[0].windows(noise(seed, n)) for seed, n in enumerate(lengths)]
+    embedder, engine = batched(folder, device)
+    songs = [noise(seed, n) for seed, n in enumerate(lengths)]
+    embedder.prepare(songs)
+    assert engine.sizes == ([1] * 17 if device == "cpu" else [BATCH] * 3)
+    engine.sizes.clear()
+    embedder.prepare(songs[::-1])
+    found = [embedder.windows(song) for song in songs]
+    assert engine.sizes == [], "nothing is computed again"
+    assert all(np.array_equal(one, other) for one, other in zip(found, alone, strict=True))
+
+
+def test_unopened_songs_are_opened_once_and_only_if_they_are_new(folder: Path) -> None:
+    opened: list[int] = []
+
+    def unopened(seed: int) -> SetSong:
+        clip = noise(seed, 1)
+        return SetSong(prompt=clip.prompt, song=clip.song, derived=Derived(), open=lambda: opened.append(seed) or clip)  # type: ignore[func-returns-value]
+
+    embedder, _ = batched(folder)
+    songs = [unopened(seed) for seed in range(3)]
+    embedder.prepare(songs[:1])
+    embedder.prepare(songs)
+    assert opened == [0, 1, 2]
+    assert np.array_equal(embedder.windows(songs[2]), embedder.windows(noise(2, 1)))
+    assert opened == [0, 1, 2]
+
+
+def test_the_size_of_batches_is_in_the_signature() -> None:
+    sizes = [ClapEmbedder({"device": device}, Path).signature_parts["batch"] for device in ("cpu", "cuda")]
+    assert sizes == [1, BATCH]
 
 
 def test_a_text_tower_that_says_the_same_about_everything_is_refused(
