@@ -28,7 +28,7 @@ from evalkit.text.tokens import TimedText, Token, lyric_tokens, transcript_token
 from evalkit.types import Audio, Clip
 
 DEFAULT_MODEL = "whisper-base"
-DEFAULT_ENGINE = "faster-whisper"
+DEFAULT_ENGINE = "together"
 DEFAULT_SEPARATION = "native"
 ENGINE_OPTIONS = ("compute_type", "device")
 EAR_OPTIONS = frozenset({"model", "engine", "separation", *ENGINE_OPTIONS})
@@ -42,8 +42,8 @@ class Ears:
 
     Args:
         options: Those of `EAR_OPTIONS` are used: ``model`` (registered name, default ``whisper-base``), ``engine``
-            (``faster-whisper`` or ``openai-whisper``), ``compute_type``, ``device``, and ``separation`` (``none``,
-            ``native``, ``htdemucs`` or ``htdemucs_ft``; default ``native``).
+            (``together``, the default, ``faster-whisper`` or ``openai-whisper``), ``compute_type``, ``device``, and
+            ``separation`` (``none``, ``native``, ``htdemucs`` or ``htdemucs_ft``; default ``native``).
         locate: Finds model folders; nothing is loaded before it is needed.
         transcriber: Used instead of Whisper, for tests and other recognisers.
         separator: Used instead of HTDemucs.

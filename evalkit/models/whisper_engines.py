@@ -83,11 +83,11 @@ class FasterWhisper:
     can_forbid_repeats = True
 
     def __init__(self, folder: Path, compute_type: str = "float32", device: str = "cpu") -> None:
+        self.description = self.describe(compute_type, device)
         self._folder = folder
         self._compute_type = compute_type
         self._device = device
         self._model = self._load()
-        self.description = self.describe(compute_type, device)
 
     @staticmethod
     def describe(compute_type: str = "float32", device: str = "cpu") -> str:
@@ -314,23 +314,21 @@ class TogetherWhisper(FasterWhisper):
         folder: A converted model as for `FasterWhisper`, not quantised.
         compute_type: ``float32``, or on a GPU ``float16`` or ``bfloat16``.
         device: ``"cpu"`` or ``"cuda"``.
-
-    Raises:
-        ConfigError: the arithmetic is not built.
     """
 
-    def __init__(self, folder: Path, compute_type: str = "float32", device: str = "cpu") -> None:
+    @staticmethod
+    def describe(compute_type: str = "float32", device: str = "cpu") -> str:
+        """Name, versions and arithmetic; nothing is loaded.
+
+        Raises:
+            ConfigError: the arithmetic is not built.
+        """
         known = ("float32",) if device == "cpu" else ("float32", "float16", "bfloat16")
         if compute_type not in known:
             raise ConfigError(
                 f"The engine together has no compute_type {compute_type!r} on {device}.",
-                f"Use one of: {', '.join(known)}; or the engine faster-whisper.",
+                f"Use one of: {', '.join(known)}; or engine: faster-whisper.",
             )
-        super().__init__(folder, compute_type, device)
-
-    @staticmethod
-    def describe(compute_type: str = "float32", device: str = "cpu") -> str:
-        """Name, versions and arithmetic; nothing is loaded."""
         versions = [importlib.metadata.version(name).partition("+")[0] for name in ("faster-whisper", "torch")]
         where = "" if device == "cpu" else f"-{device}"
         return f"together1+faster-whisper{versions[0]}+torch{versions[1]}-{compute_type}{where}"

@@ -285,7 +285,7 @@ class WhisperNetwork:
 
     def _tensor(self, name: str) -> Tensor:
         # Each is used once; what has become a matrix need not be kept in its old layout.
-        return torch.from_numpy(self._state.pop(name)).to(self._device, self._dtype)
+        return torch.from_numpy(self._state.pop(name).astype(np.float32)).to(self._device, self._dtype)
 
     def _linear(self, names: Sequence[str], rows: int | None, scaled: Sequence[str] = ()) -> _Linear:
         """Matrices that read the same rows, as one; ``scaled`` ones give their results already scaled for attention."""

@@ -64,13 +64,13 @@ class WhisperWeights:
 
     Attributes:
         dims: OpenAI's dimensions (``n_mels``, ``n_audio_ctx``, ``n_text_layer`` ...).
-        state: Arrays in float32 by OpenAI's names.
+        state: Arrays as the file has them, float16 or float32, by OpenAI's names.
         alignment_heads: Layer and head of the attentions that follow the sound in time.
         config: ``config.json``: tokens that are suppressed, and others.
     """
 
     dims: Mapping[str, int]
-    state: Mapping[str, npt.NDArray[np.float32]]
+    state: Mapping[str, npt.NDArray[Any]]
     alignment_heads: tuple[tuple[int, int], ...]
     config: Mapping[str, Any]
 
@@ -131,7 +131,9 @@ def _from_ctranslate2(folder: Path) -> Any:
 
     weights = read_weights(folder)
     try:
-        model = _build(weights.dims, {name: torch.from_numpy(array.copy()) for name, array in weights.state.items()})
+        model = _build(
+            weights.dims, {name: torch.from_numpy(array.astype(np.float32)) for name, array in weights.state.items()}
+        )
     except (KeyError, IndexError, RuntimeError) as error:
         raise ModelError(f"{folder / 'model.bin'} does not fit Whisper ({_first_line(error)}).") from error
     mask = torch.zeros(weights.dims["n_text_layer"], weights.dims["n_text_head"], dtype=torch.bool)
@@ -145,7 +147,7 @@ def to_openai(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[dict[str, int], A
     """Rename CTranslate2's variables into OpenAI's and cut the joined projections apart.
 
     Returns:
-        OpenAI's dimensions, and its state dictionary in float32.
+        OpenAI's dimensions, and its state dictionary in the precision of the file.
 
     Raises:
         ModelError: the weights are quantised to integers.
@@ -182,7 +184,7 @@ def to_openai(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[dict[str, int], A
         "n_text_head": int(arrays["decoder/num_heads"]),
         "n_text_layer": layers["decoder"],
     }
-    return dims, {name: array.astype(np.float32) for name, array in state.items()}
+    return dims, state
 
 
 def _copy_block(state: Arrays, to: str, weights: Mapping[str, npt.NDArray[Any]], block: str) -> None:

@@ -360,7 +360,7 @@ def test_agreement_is_one_less_the_difference_of_what_both_heard() -> None:
 
 
 def test_a_second_recogniser_comes_from_the_profile() -> None:
-    options = {"second": {"model": "whisper-large-v3", "compute_type": "int8"}}
+    options = {"second": {"model": "whisper-large-v3", "engine": "faster-whisper", "compute_type": "int8"}}
     assert list(LyricsEvaluator.required_models(options)) == ["whisper-base", "whisper-large-v3"]
     subject = LyricsEvaluator(options, lambda name: Path("/nowhere") / name)
     assert "|second:whisper-large-v3@" in subject.signature("asr_agreement")
@@ -369,6 +369,11 @@ def test_a_second_recogniser_comes_from_the_profile() -> None:
         LyricsEvaluator({"second": "large"}, lambda name: Path(name))
     with pytest.raises(ConfigError, match="has no 'modell'"):
         LyricsEvaluator({"second": {"model": "x", "modell": "y"}}, lambda name: Path(name))
+
+
+def test_an_arithmetic_the_engine_does_not_have_is_refused_before_any_work() -> None:
+    with pytest.raises(ConfigError, match=r"no compute_type 'int8' on cpu.*engine: faster-whisper"):
+        LyricsEvaluator({"compute_type": "int8"}, lambda name: Path(name))
 
 
 def test_a_song_that_collapsed_is_counted_and_has_no_other_rate() -> None:
