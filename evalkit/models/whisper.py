@@ -78,7 +78,7 @@ def signature_parts(engine: str, options: Mapping[str, Any] | None = None) -> di
 def _engine_class(engine: str, options: Mapping[str, Any]) -> Any:
     if engine not in _ENGINES:
         raise ConfigError(f"Unknown Whisper engine {engine!r}.", f"Use one of: {', '.join(_ENGINES)}.")
-    allowed = {"compute_type", "device"} if engine == "faster-whisper" else set()
+    allowed = set() if engine == "openai-whisper" else {"compute_type", "device"}
     unknown = sorted(set(options) - allowed)
     if unknown:
         raise ConfigError(
