@@ -10,7 +10,7 @@ Source: Radford et al., "Robust speech recognition via large-scale weak supervis
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -119,6 +119,7 @@ class Track:
         layers, heads, dim, _ = heard.keys.shape
         self._cache = heard.keys.new_zeros(layers, 2, BEAMS, heads, _FIRST_CAPACITY, dim)
 
+    @torch.inference_mode()
     def choose(self, parents: Sequence[int]) -> None:
         """Let hypothesis i go on from what was hypothesis ``parents[i]``."""
         moved = [row for row, parent in enumerate(parents) if row != parent]
@@ -212,7 +213,7 @@ class WhisperNetwork:
         Args:
             mel: Log-mel spectrogram of 30 s [mels, 3000].
         """
-        x = torch.from_numpy(np.ascontiguousarray(mel)).to(self._device, self._dtype)[None]
+        x = _aligned(mel).to(self._device, self._dtype)[None]
         for stride, (weight, bias) in enumerate(self._convolutions, start=1):
             x = functional.gelu(functional.conv1d(x, weight, bias, stride=stride, padding=1))
         rows = x[0].T + self._encoder_positions
@@ -285,7 +286,7 @@ class WhisperNetwork:
 
     def _tensor(self, name: str) -> Tensor:
         # Each is used once; what has become a matrix need not be kept in its old layout.
-        return torch.from_numpy(self._state.pop(name).astype(np.float32)).to(self._device, self._dtype)
+        return _aligned(self._state.pop(name)).to(self._device, self._dtype)
 
     def _linear(self, names: Sequence[str], rows: int | None, scaled: Sequence[str] = ()) -> _Linear:
         """Matrices that read the same rows, as one; ``scaled`` ones give their results already scaled for attention."""
@@ -335,6 +336,16 @@ class WhisperNetwork:
             self._linear([f"{block}.mlp.0"], rows),
             self._linear([f"{block}.mlp.2"], rows),
         )
+
+
+def _aligned(array: npt.NDArray[Any]) -> Tensor:
+    """A copy in float32 where PyTorch puts its own.
+
+    NumPy's memory begins at any multiple of 16 bytes, and the order of MKL's additions hangs on where a matrix begins.
+    """
+    copy = torch.empty(array.shape)
+    copy.numpy()[...] = array
+    return copy
 
 
 def _rows_of(entries: Sequence[Entry]) -> list[slice]:

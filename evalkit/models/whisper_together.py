@@ -54,6 +54,7 @@ class _Writing:
     prompt: Sequence[int]
     n_read: int = 0
     next_tokens: tuple[int, ...] = ()
+    n_texts: int = 0
     prompt_logits: list[Tensor] = field(default_factory=list)
 
     @property
@@ -70,12 +71,15 @@ class _Writing:
             self.n_read += n_new
             self.prompt_logits += list(logits[:n_new])
             logits = logits[n_new - 1 : n_new]
+        else:
+            logits = logits[: self.n_texts]
         if self.search is None or self.n_read < len(self.prompt):
             return
         step = self.search.advance(logits)
         if step is not None:
-            rest = BEAMS - len(step.tokens)
-            self.track.choose([*step.parents, *range(BEAMS - rest, BEAMS)])
+            self.n_texts = len(step.tokens)
+            rest = BEAMS - self.n_texts
+            self.track.choose([*step.parents, *range(self.n_texts, BEAMS)])
             self.next_tokens = (*step.tokens, *[step.tokens[-1]] * rest)
 
 
@@ -105,7 +109,9 @@ class TogetherModel:
         self, network: WhisperNetwork, tokens: Mapping[str, int], config: Mapping[str, Any], memory_bytes: int
     ) -> None:
         self._network, self._tokens, self._config = network, tokens, config
-        self._languages = {text: number for text, number in tokens.items() if _is_language(text, number, config)}
+        known = set(config.get("lang_ids") or ())
+        # In the order of the vocabulary: a sum rounds otherwise in another order, and that of a tokenizer is random.
+        self._languages = {text: number for number, text in sorted((n, t) for t, n in tokens.items() if n in known)}
         self._of_job = threading.local()
         self._rendezvous: Rendezvous[Any] = Rendezvous(self._serve, self.n_places(memory_bytes))
 
@@ -273,11 +279,6 @@ def _attempt(compute: Callable[[], Any]) -> Any:
         return compute()
     except Exception as error:  # it belongs to the one who asked
         return error
-
-
-def _is_language(text: str, number: int, config: Mapping[str, Any]) -> bool:
-    known = config.get("lang_ids")
-    return number in known if known else False
 
 
 CPU_MEMORY_BYTES = 2_000_000_000
