@@ -13,7 +13,7 @@ from tiny_whisper import token
 from evalkit.errors import ConfigError, ModelError
 from evalkit.models.transcript import Recording
 from evalkit.models.whisper import WhisperTranscriber
-from evalkit.models.whisper_engines import TogetherWhisper
+from evalkit.models.whisper_engines import FasterWhisper, TogetherWhisper
 from evalkit.models.whisper_network import TRACKS, WhisperNetwork
 from evalkit.models.whisper_together import TogetherModel, load
 from evalkit.models.whisper_weights import read_weights
@@ -249,6 +249,32 @@ def test_recordings_together_give_what_each_gives_alone(folder: Path) -> None:
     assert [one.decoding["chunks"] for one in together] == [1, 2, 1, 0]
     assert together[0].raw_text
     assert together[0].raw_text != together[2].raw_text
+
+
+@pytest.mark.models
+@pytest.mark.slow
+def test_the_real_model_reads_as_on_ctranslate2_in_any_company(model_dir: Callable[[str], Path]) -> None:
+    pytest.importorskip("espeakng_loader", reason="needs espeak-ng for spoken sentences")
+    from generation.singing import espeak
+
+    texts = ("Shine on through the quiet morning light.", "We are walking on the water all night.", "Silver river.")
+    spoken = [espeak.speak(text, "en-us") for text in texts]
+    audio = [Audio(samples=np.asarray(one.samples, np.float32)[None], sample_rate=one.sample_rate) for one in spoken]
+    folder = model_dir("whisper-base")
+    ours, theirs = WhisperTranscriber(TogetherWhisper(folder)), WhisperTranscriber(FasterWhisper(folder))
+    found = ours.transcribe_all([Recording(audio=one, language="en") for one in audio])
+    assert found == [ours.transcribe(one, "en") for one in audio]
+    for transcript, one in zip(found, audio, strict=True):
+        expected = theirs.transcribe(one, "en")
+        assert transcript.text == expected.text
+        assert [(word.text, word.start_s, word.end_s) for word in transcript.words] == [
+            (word.text, word.start_s, word.end_s) for word in expected.words
+        ]
+        for segment, other in zip(transcript.segments, expected.segments, strict=True):
+            assert segment.avg_logprob == pytest.approx(other.avg_logprob, abs=1e-4)
+        for language, other in zip(transcript.languages, expected.languages, strict=True):
+            assert dict(language.probabilities) == pytest.approx(dict(other.probabilities), abs=2e-4)
+    assert "quiet morning light" in found[0].text.lower()
 
 
 def test_what_cannot_be_loaded_is_a_sentence(original: Any, folder: Path, tmp_path: Path) -> None:
