@@ -7,6 +7,7 @@ Source: Radford et al. 2023, section 4.5; the order of candidates and the end of
 that both engines write the same text.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -180,8 +181,9 @@ class BeamSearch:
             parent, token, score = candidate
             ends = token == self._rules.end_of_text
             if ends or is_last:
-                self._finished.add(self._texts[parent] + ([] if ends else [token]), score)
-                candidate = next(spare, candidate)
+                if score > -math.inf:
+                    self._finished.add(self._texts[parent] + ([] if ends else [token]), score)
+                candidate = next(spare, (parent, token, -math.inf))
             chosen.append(candidate)
         if is_last or len(self._finished.texts) >= self._n_beams:
             self.found = self._finished.best()

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_DIAGONAL, _NEXT_TOKEN, _NEXT_FRAME = 0, 1, 2
+_NEXT_TOKEN, _NEXT_FRAME = 1, 2
+"""Steps by one row or one column; 0 is one by both."""
 
 
 def monotonic_path(scores: Tensor, first: int, n_frames: int, median_width: int) -> list[tuple[int, int]]:
@@ -55,9 +56,8 @@ def warp(costs: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
     for diagonal in range(2, n_rows + n_columns + 1):
         rows = np.arange(max(1, diagonal - n_columns), min(n_rows, diagonal - 1) + 1)
         both, token, frame = before[rows - 1], last[rows - 1], last[rows]
-        step = np.where((both < token) & (both < frame), _DIAGONAL, _NEXT_FRAME)
-        step[(token < both) & (token < frame)] = _NEXT_TOKEN
-        cheapest = np.choose(step, [both, token, frame])
+        step = np.argmin([both, token, frame], axis=0)  # the first of equals
+        cheapest = np.minimum(np.minimum(both, token), frame)
         steps[rows, diagonal - rows] = step
         before, last = last, np.full(n_rows + 1, np.inf)
         last[rows] = costs[rows - 1, diagonal - rows - 1] + cheapest
