@@ -6,8 +6,8 @@ from evalkit.executors.base import Need
 from evalkit.profile import WorkerNeeds
 from evalkit.store import EvaluatorInfo
 
-WORKER_MB = 1200.0
-"""A worker with its libraries and a song of some minutes, without models."""
+WORKER_MB = 1800.0
+"""A worker with its libraries and a group of songs, or one of some minutes, without models."""
 
 COPIES = 2.0
 """Memory of a loaded model over the size of its files: half-precision files are computed in float32."""

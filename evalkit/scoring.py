@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evalkit import memory
 from evalkit.cache import ResultCache
 from evalkit.clips import open_clip
 from evalkit.derived import Store
@@ -78,6 +79,7 @@ class Scorer:
         for task in opened:
             # The clip and all that was derived from it go with its scores.
             report(self._score(task, clips.pop(task.song_id), seconds, report))
+        memory.give_back()
 
     def _prepare(
         self, tasks: Sequence[Task], clips: Mapping[str, Clip], report: Report

@@ -232,8 +232,9 @@ def _end_with_parent(parent: int) -> None:
 
 
 def worker_environment(need: Need) -> dict[str, str]:
-    """Variables that hold a process to its computing threads and to its part of a GPU."""
-    return dict.fromkeys(THREAD_VARIABLES, str(need.cpus)) | gpu_share.environment(need.gpus)
+    """Variables that hold a process to its computing threads, to one heap for all of them, and to its part of a GPU."""
+    threads = dict.fromkeys(THREAD_VARIABLES, str(need.cpus))
+    return threads | {"MALLOC_ARENA_MAX": "1"} | gpu_share.environment(need.gpus)
 
 
 @contextlib.contextmanager

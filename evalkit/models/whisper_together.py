@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from evalkit import memory
 from evalkit.errors import ModelError
 from evalkit.executors import gpu_share
 from evalkit.models.rendezvous import Rendezvous
@@ -131,7 +132,10 @@ class TogetherModel:
 
     def together(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
         """Results of jobs that call this model; what they ask for at the same time is computed together."""
-        return self._rendezvous.run(jobs)
+        try:
+            return self._rendezvous.run(jobs)
+        finally:
+            memory.give_back()
 
     @contextlib.contextmanager
     def seeded(self, seed: int) -> Iterator[None]:
@@ -333,7 +337,9 @@ def load(folder: Path, compute_type: str, device: str) -> Any:
             return self.model.encode(features[None])
 
     try:
-        return Together()
+        loaded = Together()
+        memory.give_back()
+        return loaded
     except (KeyError, RuntimeError, ValueError, OSError) as error:
         raise ModelError(
             f"The Whisper model in {folder} cannot be loaded ({error}).", "Run: evalkit models verify"
