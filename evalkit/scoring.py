@@ -25,6 +25,9 @@ from evalkit.types import Clip, Score, ScoreStatus
 
 log = logging.getLogger(__name__)
 
+_GPU_OUT_OF_MEMORY = "OutOfMemoryError"
+"""PyTorch's error, by its name, so that PyTorch is not loaded for it."""
+
 
 def make_worker(
     folder: Path,
@@ -127,6 +130,8 @@ class Scorer:
         except MemoryError as error:
             return lost(task, info, f"Memory ran out in {info.name} ({error or 'MemoryError'}). Try --workers 1.")
         except Exception as error:
+            if type(error).__name__ == _GPU_OUT_OF_MEMORY:
+                return lost(task, info, f"The GPU's memory ran out in {info.name}. Give it more: worker: {{gpus: …}}.")
             # An evaluator's bug costs its own scores of this song, not the run.
             log.exception("%s failed on %s", info.name, task.song_id)
             return all_without(task, info, "failed", f"{info.name} broke: {type(error).__name__}: {error}")

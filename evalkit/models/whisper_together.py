@@ -28,6 +28,9 @@ from evalkit.models.whisper_weights import read_weights
 
 T = TypeVar("T")
 
+MULTILINGUAL_VOCABULARY = 51_865
+"""Tokens of the smallest model for many languages; those for English alone have one less."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
@@ -110,11 +113,17 @@ class TogetherModel:
         self, network: WhisperNetwork, tokens: Mapping[str, int], config: Mapping[str, Any], memory_bytes: int
     ) -> None:
         self._network, self._tokens, self._config = network, tokens, config
-        known = set(config.get("lang_ids") or ())
+        known = set(config.get("lang_ids") or self._languages_by_place())
         # In the order of the vocabulary: a sum rounds otherwise in another order, and that of a tokenizer is random.
         self._languages = {text: number for number, text in sorted((n, t) for t, n in tokens.items() if n in known)}
         self._of_job = threading.local()
         self._rendezvous: Rendezvous[Any] = Rendezvous(self._serve, self.n_places(memory_bytes))
+
+    def _languages_by_place(self) -> range:
+        """Tokens of languages where the file does not name them: between two others, in a vocabulary for many."""
+        if self._network.n_vocab < MULTILINGUAL_VOCABULARY:
+            return range(0)
+        return range(self._tokens["<|startoftranscript|>"] + 1, self._tokens["<|translate|>"])
 
     @property
     def is_multilingual(self) -> bool:

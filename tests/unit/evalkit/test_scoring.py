@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from evalkit.evaluators.base import ok
 from evalkit.files import file_sha256
 from evalkit.scoring import Scorer
 from evalkit.store import EvaluatorInfo
-from evalkit.tasks import Result, Task
+from evalkit.tasks import LOST, Result, Task
 from evalkit.types import Audio, Clip, Metric, Prompt, Score, Song
 
 METRIC = Metric(name="level", title="level", unit="", direction="lower", source="test")
@@ -197,3 +198,31 @@ def test_each_song_is_reported_when_it_is_finished_and_then_let_go(tmp_path: Pat
         assert set(finished) == {task.song_id for task in tasks[: len(finished)]}
         shares[song_id].append(share)
     assert [*shares.values()] == [pytest.approx([1 / 3, 2 / 3, 1.0])] * len(tasks)
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as PyTorch's, which a GPU worker raises."""
+
+
+class Greedy(Apart):
+    """Takes more memory for one song than there is."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def level(self, clip: Clip) -> dict[str, Any]:
+        if clip.song.take == 2:
+            raise self.error
+        return super().level(clip)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OutOfMemoryError("CUDA out of memory.")], ids=["main", "gpu"])
+def test_a_song_for_which_memory_ran_out_is_tried_again(tmp_path: Path, tasks: list[Task], error: Exception) -> None:
+    reported: list[Any] = []
+    worker = Scorer(tmp_path, [info("apart")], models={}, loaded={"apart": Greedy(error)})
+    worker([replace(task, evaluators=("apart",)) for task in tasks], reported.append)
+    found = {result.song_id: result.scores[0] for result in reported if isinstance(result, Result)}
+    assert [score.status for score in found.values()] == ["ok", "ok", "failed", "ok"]
+    assert "emory ran out in apart" in found["s/p.take2"].reason
+    assert found["s/p.take2"].details == {LOST: True}

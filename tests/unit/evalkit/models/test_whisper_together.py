@@ -15,7 +15,7 @@ from evalkit.models.transcript import Recording
 from evalkit.models.whisper import WhisperTranscriber
 from evalkit.models.whisper_engines import FasterWhisper, TogetherWhisper
 from evalkit.models.whisper_network import TRACKS, WhisperNetwork
-from evalkit.models.whisper_together import TogetherModel, load
+from evalkit.models.whisper_together import MULTILINGUAL_VOCABULARY, TogetherModel, load
 from evalkit.models.whisper_weights import read_weights
 from evalkit.types import Audio, FloatArray
 
@@ -139,6 +139,17 @@ def test_languages_are_the_softmax_of_their_tokens(original: Any, model: Togethe
         names = tiny_whisper.special_tokens()[2 : 2 + len(ids)]
         assert [p for _, p in found] == sorted((p for _, p in found), reverse=True)
         assert dict(found) == pytest.approx(dict(zip(names, expected, strict=True)), abs=1e-5)
+
+
+def test_languages_are_known_by_their_place_where_the_file_names_none(folder: Path) -> None:
+    weights = read_weights(folder)
+    tokens = {name: token(name) for name in tiny_whisper.special_tokens()}
+    network = WhisperNetwork(weights)
+    assert not TogetherModel(network, tokens, {}, 0).is_multilingual, "so small a vocabulary is English"
+    network.n_vocab = MULTILINGUAL_VOCABULARY
+    by_place, by_name = TogetherModel(network, tokens, {}, 0), TogetherModel(network, tokens, weights.config, 0)
+    assert by_place._languages == by_name._languages
+    assert by_place.is_multilingual
 
 
 def everything(model: TogetherModel, mel: FloatArray, kind: str) -> Any:
