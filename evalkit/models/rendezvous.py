@@ -1,8 +1,8 @@
 """Jobs that meet at one costly thing: what several of them ask for at the same time is answered together.
 
-Each job runs in a thread of its own, but threads only take turns: all wait until every one of them has asked for
-something or has ended, and then the waiting ones are served in the order of the jobs. So it is always the same requests
-that meet, whatever the machine is doing, and never more than one thread computes.
+Each job runs in a thread of its own, but threads only take turns: one goes on until it asks for something or ends, then
+the next does, and when all wait they are served in the order of the jobs. So it is always the same requests that meet,
+whatever the machine is doing, and never more than one thread computes.
 """
 
 import threading
@@ -40,7 +40,7 @@ class Rendezvous(Generic[Request]):
         """Results of jobs, in their order.
 
         Raises:
-            Exception: what the first of the jobs that failed raised; all others are finished or were never begun.
+            BaseException: what the first of the jobs that failed raised; all others are finished or were never begun.
         """
         turn = threading.Condition()
         waiting = [_Seat(job, turn, self._here) for job in reversed(jobs)]
@@ -50,7 +50,6 @@ class Rendezvous(Generic[Request]):
                 while waiting and len(present) < self._n_places and not any(seat.error for seat in seats):
                     present.append(waiting.pop())
                     present[-1].start()
-                _wait_for_all(present, turn)
                 present = [seat for seat in present if not seat.has_ended]
                 if any(seat.error for seat in seats):
                     waiting.clear()
@@ -59,7 +58,7 @@ class Rendezvous(Generic[Request]):
                         present[number].answer(answer)
         finally:
             for seat in present:  # only where serving itself failed, or was interrupted
-                seat.answer(RuntimeError("What would have answered has ended."))
+                seat.dismiss()
         for seat in seats:
             if seat.error is not None:
                 raise seat.error
@@ -71,43 +70,54 @@ class _Seat:
 
     def __init__(self, job: Callable[[], Any], turn: threading.Condition, here: threading.local) -> None:
         self._job, self._turn, self._here = job, turn, here
-        self.is_running = self.has_ended = False
+        self.is_running = self.has_ended = self._is_dismissed = False
         self.request: Any = None
         self.result: Any = None
-        self.error: Exception | None = None
-        self._answer: list[Any] = []
+        self.error: BaseException | None = None
+        self._answer: Any = None
 
     def start(self) -> None:
+        """Let the job run until it asks or ends."""
         self.is_running = True
         threading.Thread(target=self._run, daemon=True).start()
+        self._wait()
 
     def ask(self, request: Any) -> Any:
         with self._turn:
             self.request, self.is_running = request, False
             self._turn.notify_all()
-            self._turn.wait_for(lambda: self.is_running)
-        return _given(self._answer.pop())
+            self._turn.wait_for(lambda: self.is_running or self._is_dismissed)
+            if self._is_dismissed:
+                raise RuntimeError("What would have answered has ended.")
+            answer, self._answer = self._answer, None
+        return _given(answer)
 
     def answer(self, answer: Any) -> None:
+        """Let the job run until it asks again or ends."""
         with self._turn:
-            self._answer.append(answer)
-            self.is_running = True
+            self._answer, self.is_running = answer, True
             self._turn.notify_all()
+        self._wait()
+
+    def dismiss(self) -> None:
+        """Nothing is answered any more."""
+        with self._turn:
+            self._is_dismissed = True
+            self._turn.notify_all()
+
+    def _wait(self) -> None:
+        with self._turn:
+            self._turn.wait_for(lambda: not self.is_running)
 
     def _run(self) -> None:
         self._here.seat = self
         try:
             self.result = self._job()
-        except Exception as error:
+        except BaseException as error:  # whatever it is, the others wait for this one to end
             self.error = error
         with self._turn:
             self.is_running, self.has_ended = False, True
             self._turn.notify_all()
-
-
-def _wait_for_all(seats: Sequence[_Seat], turn: threading.Condition) -> None:
-    with turn:
-        turn.wait_for(lambda: not any(seat.is_running for seat in seats))
 
 
 def _given(answer: Any) -> Any:

@@ -1,5 +1,6 @@
 """Jobs that meet: who is served with whom, who waits, and what becomes of errors."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -62,23 +63,42 @@ def test_who_is_not_answered_yet_goes_on_waiting() -> None:
     assert doubling.met == [[1, 10], [10]]
 
 
-def test_nothing_is_served_while_a_job_computes() -> None:
+def test_never_two_threads_compute_at_once() -> None:
     computing: list[str] = []
 
+    def compute(name: str) -> None:
+        assert not computing, f"{name} computes beside {computing}"
+        computing.append(name)
+        time.sleep(0.003)  # others would have time to begin
+        computing.remove(name)
+
     def serve(requests: Sequence[str]) -> Answers:
-        assert not computing
+        compute("serving")
         return [(number, None) for number in range(len(requests))]
 
     rendezvous: Rendezvous[str] = Rendezvous(serve, 3)
 
     def job() -> None:
         for _ in range(3):
-            computing.append("job")
-            time.sleep(0.005)
-            computing.remove("job")
+            compute("a job")
             rendezvous.ask("x")
+        compute("a job that is about to end")
 
-    rendezvous.run([job, job, job])
+    rendezvous.run([job] * 5)
+
+
+def test_never_more_jobs_than_places_are_under_way() -> None:
+    doubling, under_way, most = Doubling(3), 0, 0
+
+    def job() -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        doubling.job(1, 2)()
+        under_way -= 1
+
+    doubling.rendezvous.run([job] * 8)
+    assert most == 3
 
 
 def test_outside_of_a_job_a_request_is_served_alone() -> None:
@@ -119,19 +139,88 @@ def test_the_first_error_of_a_job_is_raised_when_those_under_way_are_finished() 
     assert ended == ["right"]
 
 
-def test_where_serving_fails_nobody_waits_for_ever() -> None:
+def test_the_error_raised_is_that_of_the_first_job_not_of_the_first_to_fail() -> None:
+    doubling = Doubling()
+
+    def wrong(text: str, *requests: int) -> Callable[[], Any]:
+        def job() -> Any:
+            doubling.job(*requests)()
+            raise ValueError(text)
+
+        return job
+
+    with pytest.raises(ValueError, match="late"):
+        doubling.rendezvous.run([doubling.job(1), wrong("late", 1, 2, 3), wrong("early", 1)])
+    assert doubling.met == [[1, 1, 1], [2], [3]]
+
+
+def test_after_an_error_no_other_job_is_begun() -> None:
+    begun: list[int] = []
+
+    def wrong() -> None:
+        raise ValueError("at once")
+
+    with pytest.raises(ValueError, match="at once"):
+        Doubling().rendezvous.run([wrong, lambda: begun.append(1), lambda: begun.append(2)])
+    assert not begun
+
+
+def test_a_job_that_leaves_its_thread_does_not_hold_up_the_others() -> None:
+    doubling, ended = Doubling(), []
+
+    def leave() -> None:
+        raise SystemExit("leaves")
+
+    with pytest.raises(SystemExit, match="leaves"):
+        doubling.rendezvous.run([lambda: ended.append(doubling.job(1)()), leave])
+    assert ended == [[2]]
+
+
+def assert_threads_end(n_before: int) -> None:
+    deadline = time.monotonic() + 5
+    while threading.active_count() > n_before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == n_before
+
+
+@pytest.mark.parametrize("n_tries", [1, 3])
+def test_where_serving_fails_nobody_waits_for_ever(n_tries: int) -> None:
     def serve(requests: Sequence[int]) -> Answers:
         raise OSError("the network is gone")
 
     rendezvous: Rendezvous[int] = Rendezvous(serve, 3)
+
+    def job() -> None:
+        for _ in range(n_tries):
+            with contextlib.suppress(RuntimeError):
+                rendezvous.ask(1)
+
     before = threading.active_count()
     with pytest.raises(OSError, match="gone"):
-        rendezvous.run([lambda: rendezvous.ask(1)] * 5)
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+        rendezvous.run([job] * 5)
+    assert_threads_end(before)
+
+
+def test_after_serving_failed_jobs_can_be_run_again() -> None:
+    is_broken = True
+
+    def serve(requests: Sequence[int]) -> Answers:
+        if is_broken:
+            raise OSError("gone")
+        return [(number, request) for number, request in enumerate(requests)]
+
+    rendezvous: Rendezvous[int] = Rendezvous(serve, 2)
+    with pytest.raises(OSError, match="gone"):
+        rendezvous.run([lambda: rendezvous.ask(1)] * 3)
+    is_broken = False
+    assert rendezvous.run([lambda: rendezvous.ask(7)] * 3) == [7, 7, 7]
 
 
 def test_no_jobs_give_no_results() -> None:
     assert Doubling().rendezvous.run([]) == []
+
+
+def test_jobs_that_ask_nothing_are_run_all_the_same() -> None:
+    doubling = Doubling(2)
+    assert doubling.rendezvous.run([doubling.job()] * 5) == [[]] * 5
+    assert doubling.met == []
