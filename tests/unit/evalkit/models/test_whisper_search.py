@@ -1,9 +1,7 @@
 """Whisper's rules on tokens, and the two ways to choose them, against counting by hand."""
 
-import functools
-import itertools
-import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +52,25 @@ def test_a_time_is_due_where_all_together_are_likelier_than_any_word() -> None:
     assert allowed(TIMED, (6, 0), logits) == {7, 8, 9, 10, 11}
     logits[1] = 1.0
     assert 1 in allowed(TIMED, (6, 0), logits)
+
+
+def test_times_that_are_due_share_all_there_is_and_keep_their_ratios() -> None:
+    logits = torch.full((N_VOCABULARY,), -9.0)
+    logits[7:] = torch.tensor([3.0, 2.0, 1.0, 0.0, -1.0])
+    (found,) = TIMED.log_probs(logits[None], [(6, 0)])
+    torch.testing.assert_close(found[7:], torch.log_softmax(logits[7:], 0))
+    assert torch.all(found[:7] == -torch.inf)
+
+
+@pytest.mark.parametrize("last", [0, 1, 5])
+def test_the_first_time_is_not_later_than_allowed(last: int) -> None:
+    rules = Rules(end_of_text=END, no_timestamps=NO_TIMES, max_initial_timestamp=last)
+    assert allowed(rules, ()) == set(range(FIRST_TIME, FIRST_TIME + last + 1))
+
+
+def test_without_timestamps_nothing_is_forbidden() -> None:
+    for text in [(), (6,), (6, 0, 9), (9, 0, 6)]:
+        assert allowed(PLAIN, text) == set(range(N_VOCABULARY))
 
 
 def test_tokens_that_are_suppressed() -> None:
@@ -112,34 +129,68 @@ def follow(search: Search, n_texts: int, logits: Callable[[Text], Any]) -> Found
     raise AssertionError("it never ends")
 
 
-def best_by_counting(rules: Rules, logits: Callable[[Text], Any], longest: int) -> tuple[Text, float]:
-    """The text of the best mean log-probability among all there are."""
-
-    @functools.cache
-    def log_prob(text: Text, token: int) -> float:
-        return float(rules.log_probs(logits(text)[None], [text])[0, token])
-
-    found: list[tuple[float, Text]] = []
-    tokens = [token for token in range(N_VOCABULARY) if token != END]
-    for length in range(longest + 1):
-        for text in itertools.product(tokens, repeat=length):
-            total = sum(log_prob(text[:place], token) for place, token in enumerate(text))
-            if length < longest:
-                total += log_prob(text, END)
-            if math.isfinite(total):
-                found.append((total / max(1, length), text))
-    score, text = max(found)
-    return text, score
+def score_of(rules: Rules, logits: Callable[[Text], Any], text: Text, longest: int) -> float:
+    """Mean log-probability of a text's tokens, and of its end unless it was cut."""
+    steps = text if len(text) == longest else (*text, END)
+    total = 0.0
+    for place, token in enumerate(steps):
+        total += float(rules.log_probs(logits(text[:place])[None], [text[:place]])[0, token])
+    return total / max(1, len(text))
 
 
-@settings(max_examples=5, deadline=None)
-@given(st.integers(0, 1000))
-def test_with_many_beams_the_best_of_all_texts_is_found(seed: int) -> None:
-    rules = Rules(end_of_text=END, no_timestamps=NO_TIMES, has_timestamps=False, suppressed=tuple(range(5, 12)))
-    found = follow(BeamSearch(rules, 100, 3), 100, made_up(seed))
-    text, score = best_by_counting(rules, made_up(seed), 3)
-    assert found.texts[0] == text
-    assert found.scores[0] == pytest.approx(score, abs=1e-4)
+def all_texts(rules: Rules, logits: Callable[[Text], Any], longest: int, text: Text = ()) -> Iterator[Text]:
+    """Every text that the rules let be written."""
+    if len(text) == longest:
+        yield text
+        return
+    (found,) = rules.log_probs(logits(text)[None], [text])
+    for token in torch.nonzero(found > -torch.inf).flatten().tolist():
+        if token == END:
+            yield text
+        else:
+            yield from all_texts(rules, logits, longest, (*text, token))
+
+
+WORDS = Rules(end_of_text=END, no_timestamps=NO_TIMES, has_timestamps=False, suppressed=tuple(range(5, 12)))
+FEW_TIMES = Rules(end_of_text=END, no_timestamps=NO_TIMES, max_initial_timestamp=1, suppressed=(0, 1, 8, 9))
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([(WORDS, 3), (FEW_TIMES, 4)]))
+def test_with_many_beams_the_best_of_all_texts_is_found(seed: int, case: tuple[Rules, int]) -> None:
+    rules, longest = case
+    logits = made_up(seed)
+    found = follow(BeamSearch(rules, 100, longest), 100, logits)
+    scores = {text: score_of(rules, logits, text, longest) for text in all_texts(rules, logits, longest)}
+    best = max(scores, key=scores.__getitem__)
+    assert found.texts[0] == best
+    assert found.scores[0] == pytest.approx(scores[best], abs=1e-4)
+
+
+@given(st.integers(0, 1000), st.integers(1, 5), st.integers(1, 6), st.sampled_from([PLAIN, TIMED]))
+@settings(max_examples=40, deadline=None)
+def test_the_score_is_that_of_the_text_however_few_the_beams(seed: int, n: int, longest: int, rules: Rules) -> None:
+    found = follow(BeamSearch(rules, n, longest), n, made_up(seed))
+    (text,), (score,) = found.texts, found.scores
+    assert END not in text
+    assert len(text) <= longest
+    assert score == pytest.approx(score_of(rules, made_up(seed), text, longest), abs=1e-4)
+
+
+def test_one_beam_takes_the_likeliest_token_each_time() -> None:
+    text: Text = ()
+    while len(text) < 6 and (token := int(made_up(2)(text).argmax())) != END:
+        text = (*text, token)
+    assert follow(BeamSearch(PLAIN, 1, 6), 1, made_up(2)).texts[0] == text
+
+
+def test_a_text_may_be_empty() -> None:
+    logits = torch.zeros(N_VOCABULARY)
+    logits[END] = 30.0
+    for search in (BeamSearch(PLAIN, 1, 5), Sampling(PLAIN, 2, 5, temperature=0.5, seed=0)):
+        found = follow(search, 2, lambda text: logits)
+        assert set(found.texts) == {()}
+        assert found.scores == pytest.approx([0.0] * len(found.texts), abs=1e-5)
 
 
 @pytest.mark.parametrize("longest", [1, 2, 7])
@@ -169,20 +220,31 @@ def test_first_tokens_are_drawn_as_often_as_they_are_likely() -> None:
     assert np.all(np.abs(counts - 1500 * expected) <= 4 * spread + 1e-9)
 
 
+def drawn(n_texts: int, seed: int) -> Found:
+    return follow(Sampling(PLAIN, n_texts, 8, temperature=1.0, seed=seed), n_texts, made_up(5))
+
+
 def test_draws_come_from_the_seed_and_each_text_has_its_own() -> None:
-    def draw(n_texts: int, seed: int) -> Found:
-        return follow(Sampling(PLAIN, n_texts, 8, temperature=1.0, seed=seed), n_texts, made_up(5))
-
-    assert draw(4, 1) == draw(4, 1)
-    assert draw(4, 1) != draw(4, 2)
-    assert set(draw(2, 1).texts) <= set(draw(5, 1).texts), "others do not change what a text draws"
-    assert list(draw(5, 1).scores) == sorted(draw(5, 1).scores, reverse=True)
+    assert drawn(4, 1) == drawn(4, 1)
+    assert drawn(4, 1) != drawn(4, 2)
+    assert len(set(drawn(5, 1).texts)) > 1
 
 
-def test_scores_are_mean_log_probabilities_whatever_the_temperature() -> None:
+@pytest.mark.parametrize("seed", range(4))
+def test_what_a_text_draws_does_not_depend_on_how_many_others_there_are(seed: int) -> None:
+    alone, some, all_of_them = (Counter(drawn(n, seed).texts) for n in (1, 2, 5))
+    assert alone <= some <= all_of_them
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_likeliest_of_the_drawn_is_first(seed: int) -> None:
+    scores = drawn(5, seed).scores
+    assert list(scores) == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("rules", [PLAIN, TIMED])
+def test_scores_are_mean_log_probabilities_whatever_the_temperature(rules: Rules) -> None:
     logits = made_up(9)
-    found = follow(Sampling(PLAIN, 3, 8, temperature=0.5, seed=4), 3, logits)
+    found = follow(Sampling(rules, 5, 8, temperature=0.5, seed=4), 5, logits)
     for text, score in zip(found.texts, found.scores, strict=True):
-        steps = [*text, END] if len(text) < 8 else list(text)
-        total = sum(float(torch.log_softmax(logits(text[:place]), 0)[token]) for place, token in enumerate(steps))
-        assert score == pytest.approx(total / max(1, len(text)), abs=1e-4)
+        assert score == pytest.approx(score_of(rules, logits, text, 8), abs=1e-4)

@@ -54,13 +54,29 @@ def test_a_path_by_hand() -> None:
     assert warp(costs) == [(0, 0), (0, 1), (1, 2), (2, 3)]
 
 
-@pytest.mark.parametrize("length", [2, 4, 9, 50])
-def test_the_median_is_that_of_scipy(length: int) -> None:
+@pytest.mark.parametrize(
+    ("costs", "expected"),
+    [
+        ([[5]], [(0, 0)]),
+        ([[1, 1, 1]], [(0, 0), (0, 1), (0, 2)]),
+        ([[1], [1]], [(0, 0), (1, 0)]),
+        ([[0, 9], [0, 0]], [(0, 0), (1, 1)]),  # of equals, the step by both
+        ([[0, 9, 9], [-1, 9, 9], [9, -1, 0]], [(0, 0), (1, 0), (2, 1), (2, 2)]),
+    ],
+)
+def test_small_paths_by_hand(costs: list[list[float]], expected: list[tuple[int, int]]) -> None:
+    assert warp(np.array(costs, dtype=np.float64)) == expected
+
+
+@pytest.mark.parametrize("width", [1, 3, 7])
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 9, 50])
+def test_the_median_is_that_of_scipy(length: int, width: int) -> None:
     from scipy.ndimage import median_filter
 
     values = np.random.default_rng(length).standard_normal((2, 3, length)).astype(np.float32)
-    expected = values if length <= 3 else median_filter(values, size=(1, 1, 7), mode="mirror")
-    np.testing.assert_array_equal(_median(torch.from_numpy(values), 7).numpy(), expected)
+    # A row too short to be mirrored is left alone, as by the original.
+    expected = values if length <= width // 2 else median_filter(values, size=(1, 1, width), mode="mirror")
+    np.testing.assert_array_equal(_median(torch.from_numpy(values), width).numpy(), expected)
 
 
 def test_words_lie_where_attention_is() -> None:
@@ -76,6 +92,18 @@ def test_words_lie_where_attention_is() -> None:
 
 
 def test_frames_without_sound_do_not_count() -> None:
-    scores = np.zeros((1, 4, 300), np.float32)
-    scores[:, :, 200:] = 50.0
-    assert monotonic_path(torch.from_numpy(scores + 1e-3 * np.arange(4)[:, None]), 1, 100, 7)[-1][1] == 99
+    scores = torch.randn(2, 5, 300, generator=torch.Generator().manual_seed(2))
+    expected = monotonic_path(scores[:, :, :100], 1, 100, 7)
+    scores[:, 2, 100:] = 50.0
+    assert monotonic_path(scores, 1, 100, 7) == expected
+    assert expected[-1] == (2, 99)
+
+
+def test_a_head_that_looks_elsewhere_is_outvoted() -> None:
+    scores = np.zeros((5, 4, 60), np.float32)
+    for token in range(4):
+        scores[:4, token, 15 * token : 15 * token + 15] = 8.0
+        scores[4, token, 45 - 15 * token : 60 - 15 * token] = 8.0
+    path = monotonic_path(torch.from_numpy(scores), 0, 60, 3)
+    begins = [next(frame for word, frame in path if word == wanted) for wanted in range(3)]
+    assert begins == pytest.approx([0, 15, 30], abs=1)
