@@ -42,8 +42,7 @@ class Rendezvous(Generic[Request]):
         Raises:
             BaseException: what the first of the jobs that failed raised; all others are finished or were never begun.
         """
-        turn = threading.Condition()
-        waiting = [_Seat(job, turn, self._here) for job in reversed(jobs)]
+        waiting = [_Seat(job, self._here) for job in reversed(jobs)]
         seats, present = waiting[::-1], list[_Seat]()
         try:
             while waiting or present:
@@ -68,8 +67,9 @@ class Rendezvous(Generic[Request]):
 class _Seat:
     """One job: its thread, and what it waits for."""
 
-    def __init__(self, job: Callable[[], Any], turn: threading.Condition, here: threading.local) -> None:
-        self._job, self._turn, self._here = job, turn, here
+    def __init__(self, job: Callable[[], Any], here: threading.local) -> None:
+        self._job, self._here = job, here
+        self._turn = threading.Condition()  # its own: one for all would wake all of them at each turn
         self.is_running = self.has_ended = self._is_dismissed = False
         self.request: Any = None
         self.result: Any = None
